@@ -1,0 +1,60 @@
+# Everything a newcomer or CI does. Each target makes the environment that it needs; a second call reuses it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes
+ROOMS := components automation engine service monitor runtimes local
+CODE := $(ROOMS) tests benchmarks __main__.py
+
+.PHONY: help run demo test test-cluster lint fmt bench lock clean
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+run: $(VENV)/.main  ## start the local platform, deploy examples/, stay until Ctrl-C
+	@$(BIN)/python -m local run
+
+demo: $(VENV)/.main  ## the same, once: a table of phases and the functions' answers
+	@$(BIN)/python -m local demo
+
+test: $(VENV)/.dev  ## all tests that need no cluster
+	$(BIN)/python -m pytest -m "not cluster" $(PYTEST_ARGS)
+
+test-cluster: $(VENV)/.dev  ## tests against a real API server: KUBECONFIG, else ../shared/cluster
+	$(BIN)/python -m pytest -m cluster $(PYTEST_ARGS)
+
+lint: $(VENV)/.dev  ## style, types, layers
+	$(BIN)/ruff check $(CODE) examples
+	$(BIN)/ruff format --check $(CODE) examples
+	$(BIN)/mypy $(ROOMS) __main__.py
+	$(BIN)/lint-imports
+
+fmt: $(VENV)/.dev  ## format the code
+	$(BIN)/ruff check --fix $(CODE) examples
+	$(BIN)/ruff format $(CODE) examples
+
+bench: $(VENV)/.main  ## measure the main path; writes benchmarks/results/main.json
+	@$(BIN)/python -m benchmarks.main
+
+lock: $(VENV)/.uv  ## pin requirements/*.in with hashes
+	for set in uv main dev; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header --no-annotate --output-file requirements/$$set.txt requirements/$$set.in; done
+
+clean:  ## remove the environment and everything that was made
+	rm -rf $(VENV) .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache benchmarks/results
+
+$(VENV)/.uv: requirements/uv.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " \
+	  + sys.version.split()[0] + "; name another with make PYTHON=python3.11")'
+	@echo "making $(VENV) with the pinned requirements (once)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	@touch $@
+
+$(VENV)/.main: requirements/main.txt $(VENV)/.uv
+	@$(UV) -r $<
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.main
+	@$(UV) -r $<
+	@touch $@
