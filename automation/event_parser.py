@@ -1,0 +1,326 @@
+"""CloudEvent attributes and data in, a typed event out: the home of the type names and of what each carries.
+
+Pure, standard library only. The service calls `parse` with the attributes of a CloudEvent and its decoded
+JSON. Two generations of type names lead to the same events: docs/decisions/0010-event-types.md and
+0011-event-data.md say which fields each of them has and why.
+"""
+
+import datetime
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final
+
+from automation import event_fields as syntax
+from automation import event_identity as identity
+from automation.errors import InvalidEvent
+from automation.event_fields import Fields, shown
+from automation.events import (
+    BuildComplete,
+    BuildFailed,
+    BuildStart,
+    Event,
+    EventMeta,
+    FunctionId,
+    Notice,
+    ServiceDelete,
+)
+
+LEGACY: Final = "network.notifi.lambda."
+NEWER: Final = "io.knative.lambda."
+
+MAX_MESSAGE_CHARACTERS: Final = 2048
+MAX_LOG_TAIL_CHARACTERS: Final = 8192
+
+RUNTIMES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "python": ("python3.9", "python3.10", "python3.11"),
+        "nodejs": ("nodejs18", "nodejs20", "nodejs22"),
+        "go": ("go1.20", "go1.21", "go1.25"),
+    }
+)
+"""Accepted languages, and the runtimes of each."""
+
+FAILURE_REASONS: Final = (
+    "oom",
+    "deadline",
+    "image_pull",
+    "dockerfile",
+    "dependency_install",
+    "s3_access",
+    "registry_access",
+    "never_scheduled",
+    "error",
+)
+"""Why builds fail, in the monitor's words; other senders may use other words."""
+
+_ANY_RUNTIME: Final = tuple(runtime for runtimes in RUNTIMES.values() for runtime in runtimes)
+_FAILED: Final = ("failed", "failure", "error", "timeout", "cancelled")
+_SUCCESS: Final = syntax.one_of("success")
+_PRIORITY: Final = syntax.one_of("low", "normal", "high", "urgent")
+_SCHEMA_VERSIONS: Final = ("v1.0", "v2.0")
+_MAX_SEQUENCE: Final = 2**63 - 1
+_MAX_DURATION_MS: Final = 7 * 24 * 3600 * 1000
+
+
+def parse(attributes: Mapping[str, Any], data: Any, *, correlation_id: str, traceparent: str | None) -> Event:
+    """Return the event, or raise InvalidEvent with every problem in `details`.
+
+    `attributes` are CloudEvents context attributes (`time` as a datetime or RFC 3339 text), `data` is decoded
+    JSON or None. `correlation_id` and `traceparent` are taken as they are.
+    """
+    problems: list[str] = []
+    meta = _meta(attributes, correlation_id, traceparent, problems)
+    rule = _RULES.get(meta.type)
+    if rule is None:
+        raise refusal([*problems, *_type_problem(meta.type)])
+    fields = _object(data, rule, problems)
+    event = rule.build(_Reading(meta, rule.identify(meta, fields), fields, attributes.get("dataschema")))
+    if problems:
+        raise refusal(problems)
+    return event
+
+
+def refusal(problems: list[str]) -> InvalidEvent:
+    """Return the error for an event with these problems, at least one."""
+    unique = tuple(dict.fromkeys(problems))
+    message = unique[0] if len(unique) == 1 else f"the event has {len(unique)} problems; see details"
+    return InvalidEvent(message, details=unique)
+
+
+def label(event_type: str) -> str:
+    """Return the type as a metric label: itself when the contract has it, else `unknown`."""
+    return event_type if event_type in _RULES or event_type in NOT_SERVED else "unknown"
+
+
+def _type_problem(event_type: str) -> list[str]:
+    if not event_type:
+        return []
+    known = event_type in NOT_SERVED
+    verdict = "is in the contract but not served yet" if known else "is not known"
+    return [f"type: {shown(event_type)} {verdict}; allowed: {', '.join(_RULES)}"]
+
+
+def _meta(
+    attributes: Mapping[str, Any], correlation_id: str, traceparent: str | None, problems: list[str]
+) -> EventMeta:
+    fields = Fields(attributes, problems)
+    return EventMeta(
+        id=fields.required("id", syntax=syntax.ATTRIBUTE),
+        source=fields.required("source", syntax=syntax.ATTRIBUTE),
+        type=fields.required("type", syntax=syntax.ATTRIBUTE),
+        subject=fields.text("subject", syntax=syntax.ATTRIBUTE),
+        time=_time(attributes.get("time"), fields),
+        correlation_id=correlation_id,
+        traceparent=traceparent,
+    )
+
+
+def _time(value: Any, fields: Fields) -> datetime.datetime | None:
+    moment = _moment(value)
+    if value is not None and moment is None:
+        fields.note(
+            "time", f"{shown(str(value))} is not allowed; allowed: RFC 3339 such as 2026-01-31T12:00:00Z"
+        )
+    return moment
+
+
+def _moment(value: Any) -> datetime.datetime | None:
+    """Return a time in UTC; None for what is no time, has no zone, or leaves the calendar in UTC."""
+    try:
+        moment = datetime.datetime.fromisoformat(value) if isinstance(value, str) else value
+        aware = isinstance(moment, datetime.datetime) and moment.tzinfo is not None
+        return moment.astimezone(datetime.UTC) if aware else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def _object(data: Any, rule: "_Rule", problems: list[str]) -> Fields:
+    """Return the data's fields; only a notice may carry something else than an object."""
+    if data is not None and not isinstance(data, dict) and rule.build not in _NOTICES:
+        problems.append(f"data: {shown(data)} is not allowed; allowed: a JSON object")
+    return Fields(data if isinstance(data, dict) else {}, problems)
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """An event half read: its envelope, its function (None only for notices), its data."""
+
+    meta: EventMeta
+    function: FunctionId | None
+    fields: Fields
+    dataschema: Any
+
+    @property
+    def required_function(self) -> FunctionId:
+        """The function of an event that cannot be without one."""
+        assert self.function is not None, "only notices are identified by `if_named`"
+        return self.function
+
+
+def _build_start(reading: _Reading) -> BuildStart:
+    fields = reading.fields
+    language = fields.choice("language", allowed=tuple(RUNTIMES))
+    return BuildStart(
+        meta=reading.meta,
+        function=reading.required_function,
+        source_bucket=fields.text("s3_bucket", syntax=syntax.BUCKET),
+        source_prefix=fields.text("s3_prefix", syntax=syntax.OBJECT_KEY),
+        language=language,
+        runtime=fields.choice("runtime", allowed=RUNTIMES[language] if language else _ANY_RUNTIME),
+        build_id=fields.text("build_id", syntax=syntax.BUILD_ID),
+        context_id=fields.text("context_id", syntax=syntax.PRINTABLE),
+        sequence=fields.integer("event_sequence", minimum=1, maximum=_MAX_SEQUENCE),
+        force=fields.flag("force_rebuild", "force"),
+    )
+
+
+def _versioned_build_start(reading: _Reading) -> BuildStart:
+    """Hold data to the schema version that `dataschema` names; without one the two ids are enough."""
+    fields, schema = reading.fields, reading.dataschema
+    if schema is not None:
+        version = str(schema).rstrip("/").rpartition("/")[2]
+        if version in _SCHEMA_VERSIONS:
+            _check_schema(version, fields)
+        else:
+            wanted = f"none, or a URI whose last part is {' or '.join(_SCHEMA_VERSIONS)}"
+            fields.note("dataschema", f"{shown(schema)} names no known version; allowed: {wanted}")
+    return _build_start(reading)
+
+
+def _check_schema(version: str, fields: Fields) -> None:
+    fields.required("build_id", syntax=syntax.BUILD_ID)
+    fields.required("context_id", syntax=syntax.PRINTABLE)
+    if version == "v2.0":
+        fields.required("organization_id", syntax=syntax.NAME)
+        fields.required("priority", syntax=_PRIORITY)
+
+
+def _successful_build(reading: _Reading) -> BuildComplete:
+    reading.fields.required("status", syntax=_SUCCESS)
+    return _build_complete(reading)
+
+
+def _build_complete(reading: _Reading) -> BuildComplete:
+    fields = reading.fields
+    image = fields.required("image_uri", "imageURI", syntax=syntax.IMAGE)
+    digest = fields.text("image_digest", "digest", syntax=syntax.DIGEST)
+    pinned = image.partition("@")[2]
+    if pinned and digest and pinned != digest:
+        fields.note(
+            "image_digest", f"{shown(digest)} contradicts image_uri {shown(image)}; send equal digests"
+        )
+    return BuildComplete(
+        meta=reading.meta,
+        function=reading.required_function,
+        image_uri=image,
+        image_digest=digest or pinned or None,
+        content_hash=fields.text("content_hash", syntax=syntax.CONTENT_HASH),
+        job_name=fields.text("job_name", syntax=syntax.OBJECT_NAME),
+        build_id=fields.text("build_id", syntax=syntax.PRINTABLE),
+        duration_seconds=_duration(fields),
+    )
+
+
+def _build_failed(reading: _Reading) -> BuildFailed:
+    fields = reading.fields
+    fields.choice("status", allowed=_FAILED)
+    reason, message = _cause(reading.meta, fields)
+    return BuildFailed(
+        meta=reading.meta,
+        function=reading.required_function,
+        reason=reason,
+        message=message,
+        exit_code=fields.integer("exit_code", minimum=-255, maximum=2**31 - 1),
+        log_tail=fields.prose("log_tail", limit=MAX_LOG_TAIL_CHARACTERS),
+        content_hash=fields.text("content_hash", syntax=syntax.CONTENT_HASH),
+        job_name=fields.text("job_name", syntax=syntax.OBJECT_NAME),
+        build_id=fields.text("build_id", syntax=syntax.PRINTABLE),
+        duration_seconds=_duration(fields),
+    )
+
+
+def _cause(meta: EventMeta, fields: Fields) -> tuple[str, str]:
+    """Return reason and message; some senders put an object under `error`, some a text."""
+    reason = fields.text("reason", syntax=syntax.TOKEN)
+    message = fields.prose("message", limit=MAX_MESSAGE_CHARACTERS)
+    error = fields.value("error")
+    inner = Fields(error if isinstance(error, dict) else {"message": error}, fields.problems)
+    timed_out = meta.type.endswith(".timeout") or inner.value("code") == "BUILD_TIMEOUT"
+    fallback = inner.prose("message", limit=MAX_MESSAGE_CHARACTERS)
+    return reason or ("deadline" if timed_out else "error"), message or fallback
+
+
+def _duration(fields: Fields) -> float | None:
+    milliseconds = fields.integer("duration_ms", minimum=0, maximum=_MAX_DURATION_MS)
+    return None if milliseconds is None else milliseconds / 1000
+
+
+def _service_delete(reading: _Reading) -> ServiceDelete:
+    reason = reading.fields.prose("reason", limit=MAX_MESSAGE_CHARACTERS)
+    return ServiceDelete(meta=reading.meta, function=reading.required_function, reason=reason)
+
+
+def _notice(kind: str) -> Callable[[_Reading], Notice]:
+    return lambda reading: Notice(meta=reading.meta, kind=kind, function=reading.function)
+
+
+_job_start = _notice("job.start")
+_parser_start = _notice("parser.start")
+_parser_complete = _notice("parser.complete")
+_parser_failed = _notice("parser.failed")
+_NOTICES: Final = (_job_start, _parser_start, _parser_complete, _parser_failed)
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """How events of one type are read: which function they are about, and what they become."""
+
+    identify: Callable[[EventMeta, Fields], FunctionId | None]
+    build: Callable[[_Reading], Event]
+
+
+_RULES: Final[Mapping[str, _Rule]] = MappingProxyType(
+    {
+        LEGACY + "build.start": _Rule(identity.from_ids, _versioned_build_start),
+        LEGACY + "build.complete": _Rule(identity.from_ids, _successful_build),
+        LEGACY + "build.failed": _Rule(identity.from_ids, _build_failed),
+        LEGACY + "job.start": _Rule(identity.from_ids, _job_start),
+        LEGACY + "parser.start": _Rule(identity.if_named, _parser_start),
+        LEGACY + "parser.complete": _Rule(identity.if_named, _parser_complete),
+        LEGACY + "service.delete": _Rule(identity.from_ids, _service_delete),
+        NEWER + "command.build.start": _Rule(identity.from_name, _build_start),
+        NEWER + "command.build.retry": _Rule(identity.from_name, _build_start),
+        NEWER + "command.service.delete": _Rule(identity.from_name, _service_delete),
+        NEWER + "lifecycle.build.completed": _Rule(identity.from_name, _build_complete),
+        NEWER + "lifecycle.build.failed": _Rule(identity.from_name, _build_failed),
+        NEWER + "lifecycle.build.timeout": _Rule(identity.from_name, _build_failed),
+        NEWER + "invoke.async": _Rule(identity.if_named, _parser_start),
+        NEWER + "response.success": _Rule(identity.if_named, _parser_complete),
+        NEWER + "response.error": _Rule(identity.if_named, _parser_failed),
+        NEWER + "response.timeout": _Rule(identity.if_named, _parser_failed),
+    }
+)
+
+SERVED: Final = tuple(_RULES)
+"""Every type that is accepted."""
+
+NOT_SERVED: Final = frozenset(
+    NEWER + name
+    for name in (
+        "command.function.deploy",
+        "command.function.rollback",
+        "command.service.create",
+        "command.service.update",
+        "command.build.cancel",
+        *(f"lifecycle.function.{state}" for state in ("created", "updated", "deleted", "ready", "degraded")),
+        *(f"lifecycle.build.{state}" for state in ("started", "progressing", "cancelled")),
+        *(f"lifecycle.service.{state}" for state in ("created", "updated", "deleted", "ready", "scaled")),
+        "invoke.sync",
+        "invoke.scheduled",
+        "invoke.retry",
+        *(f"notification.alert.{severity}" for severity in ("critical", "warning", "info")),
+        *(f"notification.audit.{event}" for event in ("access", "change")),
+    )
+)
+"""Types of the contract that nothing here carries out yet; they are refused by name."""

@@ -1,0 +1,121 @@
+"""Events as typed values: what the service parses and the decision core decides on.
+
+Pure: no I/O and nothing but the standard library. `automation.event_parser.parse` turns CloudEvent attributes
+and data, legacy or newer type names, snake_case or camelCase fields, into one of the classes below, or raises
+InvalidEvent with every problem.
+"""
+
+import datetime
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, order=True)
+class FunctionId:
+    """A parser of a third party.
+
+    Both ids are valid Kubernetes label values: 1 to 63 letters, digits, `.`, `-` and `_`, a letter or digit
+    at both ends; without `..`, because they become parts of storage keys.
+    """
+
+    third_party_id: str
+    parser_id: str
+
+    def __str__(self) -> str:
+        return f"{self.third_party_id}/{self.parser_id}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventMeta:
+    """The envelope: what is known of every event whatever its type."""
+
+    id: str
+    source: str
+    type: str
+    """The type as the sender wrote it."""
+    subject: str | None = None
+    time: datetime.datetime | None = None
+    """When it happened, by the sender's clock, with a time zone; None if not said."""
+    correlation_id: str
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildStart:
+    """Build the code of a function and roll it out."""
+
+    meta: EventMeta
+    function: FunctionId
+    source_bucket: str | None = None
+    source_prefix: str | None = None
+    """Key prefix of a folder, or the key of one object; None: the contract's default for the parser."""
+    language: str | None = None
+    runtime: str | None = None
+    build_id: str | None = None
+    context_id: str | None = None
+    sequence: int | None = None
+    force: bool = False
+    """Build even when equal content is already built."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildComplete:
+    """A build succeeded. Fields beyond the contract's four come from our own monitor."""
+
+    meta: EventMeta
+    function: FunctionId
+    image_uri: str
+    image_digest: str | None = None
+    content_hash: str | None = None
+    job_name: str | None = None
+    build_id: str | None = None
+    duration_seconds: float | None = None
+    """How long the build took, by the sender's clock; None if not said."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildFailed:
+    """A build failed; `reason` is a short class such as `oom`, `message` is for a person."""
+
+    meta: EventMeta
+    function: FunctionId
+    reason: str = "error"
+    message: str = ""
+    exit_code: int | None = None
+    log_tail: str = ""
+    content_hash: str | None = None
+    job_name: str | None = None
+    build_id: str | None = None
+    duration_seconds: float | None = None
+    """How long the build took, by the sender's clock; None if not said."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceDelete:
+    """Take a function away."""
+
+    meta: EventMeta
+    function: FunctionId
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notice:
+    """Jobs and parser runs that begin and end: counted and acknowledged, nothing is changed."""
+
+    meta: EventMeta
+    kind: str
+    """`job.start`, `parser.start`, `parser.complete` or `parser.failed`."""
+    function: FunctionId | None = None
+    extra: dict[str, str] = field(default_factory=dict)
+
+
+Event = BuildStart | BuildComplete | BuildFailed | ServiceDelete | Notice
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """The answer to one event: the contract's `status`, a sentence, further JSON fields of the reply body."""
+
+    status: str
+    message: str
+    fields: dict[str, object] = field(default_factory=dict)

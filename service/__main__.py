@@ -1,0 +1,41 @@
+"""The service as a process: settings, automation, application, server. `python -m service`.
+
+Exit status: 0 after a signal and a drain, 2 when settings are wrong, 3 when the port is taken.
+"""
+
+import os
+import sys
+
+from automation.app import create
+from service import logs
+from service.app import AppSettings, create_app
+from service.server import Server
+from service.settings import Settings, SettingsError, read
+
+
+def main() -> int:
+    """Serve until a signal; return the exit status."""
+    try:
+        settings = read(os.environ)
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    logs.configure(settings.log_level)
+    app = create_app(create(settings.automation), app_settings(settings))
+    Server(app, settings.http, settings.automation.environment).run()
+    return 0
+
+
+def app_settings(settings: Settings) -> AppSettings:
+    """Return what the application needs of all settings."""
+    return AppSettings(
+        source=settings.source,
+        max_body_bytes=settings.http.max_body_bytes,
+        body_timeout_seconds=settings.http.body_timeout_seconds,
+        request_timeout_seconds=settings.http.request_timeout_seconds,
+        shutdown_grace_seconds=settings.http.shutdown_grace_seconds,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

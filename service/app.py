@@ -1,0 +1,105 @@
+"""The Starlette application: routes, and the HTTP handler at the head of the pipeline."""
+
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from service.boundary import Boundary
+from service.handlers import CloudEventHandler, EventHandler
+from service.health import Health
+from service.http import read_body, refuse_routing
+from service.metrics import Metrics
+from service.ports import Automation
+
+EVENT_PATHS: Final = ("/", "/events", "/cloud-events", "/cloudevents", "/build")
+"""Where events are taken: the contract's two paths, and the aliases that older senders use."""
+
+MIN_CLOSE_SECONDS: Final = 1.0
+"""What automation gets to close even when requests have used up the grace."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AppSettings:
+    """What the application needs to know."""
+
+    source: str
+    """The `source` attribute of replies."""
+    max_body_bytes: int
+    body_timeout_seconds: float
+    request_timeout_seconds: float
+    """How long a request waits for its work."""
+    shutdown_grace_seconds: float
+    """How long accepted work may go on once the process is asked to end."""
+
+
+class HttpHandler:
+    """Takes events over HTTP."""
+
+    def __init__(self, cloud_events: CloudEventHandler, health: Health, settings: AppSettings) -> None:
+        self._cloud_events = cloud_events
+        self._health = health
+        self._settings = settings
+
+    async def receive(self, request: Request) -> Response:
+        """Answer one POST with an event in it."""
+        body = await read_body(
+            request,
+            limit_bytes=self._settings.max_body_bytes,
+            timeout_seconds=self._settings.body_timeout_seconds,
+        )
+        reply = await self._cloud_events.handle(request.headers.items(), body, request.state.trail)
+        # While draining, clients that keep connections open are sent elsewhere.
+        closing = {"connection": "close"} if self._health.draining else {}
+        return Response(reply.body, headers={**reply.headers, **closing})
+
+
+def create_app(automation: Automation, settings: AppSettings) -> Starlette:
+    """Return the application: `app.state.health` takes it out of service, its lifespan ends automation."""
+    metrics = Metrics()
+    metrics.watch(lambda: automation.stats)
+    health = Health(automation)
+    events = EventHandler(automation, metrics, timeout_seconds=settings.request_timeout_seconds)
+    handler = HttpHandler(CloudEventHandler(events, metrics, source=settings.source), health, settings)
+
+    async def scrape(request: Request) -> Response:
+        body, content_type = metrics.render(request.headers.get("accept", ""))
+        return Response(body, headers={"content-type": content_type})
+
+    routes = [
+        *(Route(path, handler.receive, methods=["POST"]) for path in EVENT_PATHS),
+        *(Route(path, health.live) for path in ("/health", "/healthz")),
+        *(Route(path, health.ready) for path in ("/ready", "/readyz")),
+        Route("/metrics", scrape),
+    ]
+    app = Starlette(
+        routes=routes,
+        middleware=[Middleware(Boundary, metrics=metrics, paths=[route.path for route in routes])],
+        exception_handlers={HTTPException: refuse_routing},
+        lifespan=lambda app: _ending(automation, events, health, settings.shutdown_grace_seconds),
+    )
+    app.router.redirect_slashes = False
+    app.state.health = health
+    app.state.metrics = metrics
+    return app
+
+
+@contextlib.asynccontextmanager
+async def _ending(
+    automation: Automation, events: EventHandler, health: Health, grace_seconds: float
+) -> AsyncIterator[None]:
+    """Close automation at the application's end, within the grace that began when draining began."""
+    try:
+        yield
+    finally:
+        deadline = health.drain() + grace_seconds
+        await events.drain(max(0.0, deadline - time.monotonic()))
+        await automation.close(max(MIN_CLOSE_SECONDS, deadline - time.monotonic()))

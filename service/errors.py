@@ -1,0 +1,54 @@
+"""Errors of the HTTP layer itself, beside those that automation raises; all are PlatformErrors."""
+
+from automation.errors import DependencyUnavailable, Fault, PlatformError
+
+
+class NotFound(PlatformError):
+    """Nothing is served at this path."""
+
+    fault = Fault.SENDER
+    status = 404
+    error_type = "not_found"
+
+
+class MethodNotAllowed(PlatformError):
+    """The path is served, but not with this method; `allowed` is what an Allow header says."""
+
+    fault = Fault.SENDER
+    status = 405
+    error_type = "validation_error"
+
+    def __init__(self, allowed: str) -> None:
+        super().__init__(f"the method is not allowed here; allowed: {allowed}")
+        self.allowed = allowed
+
+
+class BodyTimeout(PlatformError):
+    """The body did not arrive in time."""
+
+    fault = Fault.SENDER
+    status = 408
+    error_type = "validation_error"
+    retry_after = 5.0
+
+
+class PayloadTooLarge(PlatformError):
+    """The body is longer than the limit; it was not read to its end."""
+
+    fault = Fault.SENDER
+    status = 413
+    error_type = "validation_error"
+
+
+class UnexpectedError(PlatformError):
+    """Stands in a response for an error that nobody foresaw; what it was is in the log only."""
+
+    error_type = "unknown_error"
+
+
+class WorkContinues(DependencyUnavailable):
+    """The event is still being worked on when its request has run out of time; asking again is safe."""
+
+
+class ShuttingDown(DependencyUnavailable):
+    """The process ends before the event's work has; another replica, or the next process, can take it."""

@@ -1,0 +1,96 @@
+"""Between Starlette and the rest: bodies read within limits, errors as the contract's error body.
+
+The error body has the keys error, error_type, details, correlation_id, trace_id, timestamp and retry_after.
+"""
+
+import asyncio
+import datetime
+import math
+from collections.abc import Mapping
+from typing import Final, NoReturn
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from automation.errors import PlatformError
+from service.errors import BodyTimeout, MethodNotAllowed, NotFound, PayloadTooLarge
+from service.trail import Trail
+
+SECURITY_HEADERS: Final[Mapping[str, str]] = {
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "strict-transport-security": "max-age=31536000; includeSubDomains",
+    "content-security-policy": "default-src 'self'",
+    "referrer-policy": "strict-origin-when-cross-origin",
+    "cache-control": "no-store",
+}
+
+
+async def read_body(request: Request, *, limit_bytes: int, timeout_seconds: float) -> bytes:
+    """Return the body; its announced length may refuse it but is never trusted.
+
+    Raises PayloadTooLarge, BodyTimeout, or Starlette's ClientDisconnect when nobody waits for an answer.
+    """
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and (len(announced) > 18 or int(announced) > limit_bytes):
+        raise _too_large(limit_bytes)
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            return await _counted(request, limit_bytes)
+    except TimeoutError:
+        raise BodyTimeout(
+            f"the body did not arrive within {timeout_seconds:g} seconds; send it again, faster"
+        ) from None
+
+
+async def _counted(request: Request, limit_bytes: int) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit_bytes:
+            raise _too_large(limit_bytes)
+    return bytes(body)
+
+
+def _too_large(limit_bytes: int) -> PayloadTooLarge:
+    return PayloadTooLarge(
+        f"the body is longer than {limit_bytes} bytes; put code in the bucket and send its place only"
+    )
+
+
+def error_response(error: PlatformError, trail: Trail) -> JSONResponse:
+    """Return the response to an error, with Retry-After when a retry makes sense."""
+    body = {
+        "error": error.message,
+        "error_type": error.error_type,
+        "details": list(error.details),
+        "correlation_id": trail.correlation_id,
+        "trace_id": trail.trace_id,
+        "timestamp": datetime.datetime.now(datetime.UTC).isoformat(),
+        "retry_after": _seconds(error.retry_after),
+    }
+    return JSONResponse(body, status_code=error.status, headers=_error_headers(error))
+
+
+def _seconds(value: float | None) -> float | None:
+    """Return whole seconds as an integer, for JSON that people read."""
+    return value if value is None or value % 1 else int(value)
+
+
+def _error_headers(error: PlatformError) -> dict[str, str]:
+    headers = {}
+    if error.retry_after is not None:
+        headers["retry-after"] = str(math.ceil(error.retry_after))
+    if isinstance(error, MethodNotAllowed):
+        headers["allow"] = error.allowed
+    if isinstance(error, PayloadTooLarge | BodyTimeout):
+        headers["connection"] = "close"  # a part of the body is unread, and nobody wants to read it
+    return headers
+
+
+def refuse_routing(request: Request, error: Exception) -> NoReturn:
+    """Exception handler of Starlette: turn its refusal of a path or a method into an error of ours."""
+    if isinstance(error, HTTPException) and error.status_code == MethodNotAllowed.status:
+        raise MethodNotAllowed((error.headers or {}).get("Allow", ""))
+    raise NotFound("there is nothing at this path; events are taken by POST /")

@@ -1,0 +1,107 @@
+"""What Prometheus can ask: names of the contract's section 6, labels from closed tables only.
+
+A label never holds an id, a path as sent or any other text of a sender, so that the series are bounded.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client.exposition import choose_encoder
+
+from automation.event_parser import FAILURE_REASONS, label
+from automation.events import BuildComplete, BuildFailed, BuildStart, Event, Reply
+from service.cloudevents import Mode
+from service.ports import Stats
+
+REQUEST_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+"""Seconds; finest around the contract's 100 ms for a reply."""
+
+BUILD_BUCKETS: Final = (5, 10, 20, 30, 60, 90, 120, 180, 300, 600, 1800)
+"""Seconds; up to a build's deadline."""
+
+METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
+
+SKIPPED: Final = "skipped"
+"""The reply status of an event that was carried out before."""
+
+
+class Metrics:
+    """All metrics of one application, in a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._http_metrics()
+        self._event_metrics()
+        ProcessCollector(registry=self.registry)
+
+    def _http_metrics(self) -> None:
+        self.requests = self._counter("http_requests_total", "HTTP requests.", "method", "path", "status")
+        self.request_seconds = self._histogram(
+            "http_request_duration_seconds", "HTTP requests, by duration.", REQUEST_BUCKETS, "method", "path"
+        )
+        self.errors = self._counter("errors_total", "Requests answered with an error.", "error_type")
+
+    def _event_metrics(self) -> None:
+        self.received = self._counter("cloudevents_received_total", "CloudEvents decoded.", "type", "mode")
+        self.build_requests = self._counter(
+            "build_requests_total", "build.start events, by outcome.", "status"
+        )
+        self.builds = self._counter("builds_total", "Builds that ended.", "status")
+        self.build_failures = self._counter("build_failures_total", "Builds that failed.", "reason")
+        self.build_seconds = self._histogram(
+            "build_duration_seconds", "Builds that ended, by duration.", BUILD_BUCKETS, "status"
+        )
+        self.duplicates = self._counter(
+            "duplicate_events_skipped_total", "Events that had been carried out before.", "event_type"
+        )
+
+    def watch(self, stats: Callable[[], Stats]) -> None:
+        """Read queue depth and active work from automation whenever metrics are scraped."""
+        depth = Gauge("async_job_queue_depth", "Events accepted and waiting.", registry=self.registry)
+        depth.set_function(lambda: stats().queue_depth)
+        active = Gauge("async_jobs_active", "Events being worked on.", registry=self.registry)
+        active.set_function(lambda: stats().active)
+
+    def count_request(self, method: str, path: str, status: int, seconds: float) -> None:
+        """Count one HTTP request; `path` is one of the application's own routes or `other`."""
+        method = method if method in METHODS else "other"
+        self.requests.labels(method, path, str(status)).inc()
+        self.request_seconds.labels(method, path).observe(seconds)
+
+    def count_event(self, event_type: str, mode: Mode) -> None:
+        """Count one decoded event, before its data is looked at."""
+        self.received.labels(label(event_type), mode).inc()
+
+    def count_outcome(self, event: Event, reply: Reply) -> None:
+        """Count what an event has led to; a duplicate counts as nothing but a duplicate."""
+        if reply.status == SKIPPED:
+            self.duplicates.labels(label(event.meta.type)).inc()
+        elif isinstance(event, BuildStart):
+            self.build_requests.labels("success").inc()
+        elif isinstance(event, BuildComplete):
+            self._count_build("success", event.duration_seconds)
+        elif isinstance(event, BuildFailed):
+            self._count_build("failed", event.duration_seconds)
+            self.build_failures.labels(event.reason if event.reason in FAILURE_REASONS else "other").inc()
+
+    def count_failure(self, event: Event) -> None:
+        """Count an event that could not be carried out."""
+        if isinstance(event, BuildStart):
+            self.build_requests.labels("error").inc()
+
+    def render(self, accept: str) -> tuple[bytes, str]:
+        """Return all metrics and their content type, in the format that an Accept header asks for."""
+        encode, content_type = choose_encoder(accept)
+        return encode(self.registry), content_type
+
+    def _count_build(self, status: str, seconds: float | None) -> None:
+        self.builds.labels(status).inc()
+        if seconds is not None:
+            self.build_seconds.labels(status).observe(seconds)
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(name, text, labels, registry=self.registry)
+
+    def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+        return Histogram(name, text, labels, buckets=buckets, registry=self.registry)

@@ -1,0 +1,39 @@
+"""What the service needs of automation. `automation.app.Automation` is the real one."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from automation.events import Event, Reply
+
+
+class Stats(Protocol):
+    """Numbers of this moment, read when metrics are scraped."""
+
+    @property
+    def queue_depth(self) -> int:
+        """Events accepted and not yet worked on."""
+
+    @property
+    def active(self) -> int:
+        """Events being worked on."""
+
+
+class Automation(Protocol):
+    """Carries events out. Every method may be called from the event loop only."""
+
+    @property
+    def stats(self) -> Stats:
+        """Current numbers; cheap."""
+
+    async def handle(self, event: Event) -> Reply:
+        """Carry one event out and return once what the reply promises is safely recorded.
+
+        Events of one function are carried out in the order of the calls. Repeating an event is safe. Raises
+        PlatformError; anything else is a defect.
+        """
+
+    async def ready(self) -> Mapping[str, str]:
+        """Return `ok` or the problem for each dependency: storage, cluster, state."""
+
+    async def close(self, grace_seconds: float) -> None:
+        """Finish what was accepted, for at most this many seconds, and release everything."""

@@ -1,0 +1,151 @@
+"""Everything that the service process can be told, read once from environment variables.
+
+`read` is pure: it takes any mapping, so that only the composition root touches `os.environ`. All mistakes are
+reported at once. An empty variable counts as not set; variables that are not named here belong to others.
+Automation's defaults are its own: what is not set here is not passed on.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from automation.event_fields import BUCKET, IMAGE
+from automation.settings import ENGINES, AutomationSettings
+from service import variables as syntax
+from service.variables import Variables
+
+ENVIRONMENTS: Final = ("local", "dev", "stg", "prd")
+LOG_LEVELS: Final = ("debug", "info", "warn", "error")
+
+DEFAULT_MAX_BODY_BYTES: Final = 2 * 1024 * 1024 + 64 * 1024
+"""2 MiB of data, and room for the envelope of a structured event around it."""
+
+
+class SettingsError(Exception):
+    """Settings are wrong; `problems` lists everything that has to change."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("the settings are wrong:\n" + "\n".join(f"- {problem}" for problem in problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, kw_only=True)
+class HttpSettings:
+    """How the service listens and how long it waits."""
+
+    host: str
+    """HOST: address to listen on; by default loopback for local, else every address."""
+    port: int
+    """PORT; 0 takes any free one."""
+    max_body_bytes: int
+    """MAX_BODY_BYTES: a limit against exhausting memory."""
+    body_timeout_seconds: float
+    """BODY_TIMEOUT_SECONDS: how long a request's body may take to arrive."""
+    request_timeout_seconds: float
+    """REQUEST_TIMEOUT_SECONDS: how long a request waits for its work; the work itself goes on."""
+    shutdown_grace_seconds: float
+    """SHUTDOWN_GRACE_SECONDS: from SIGTERM to the end; below the pod's termination grace period."""
+    drain_delay_seconds: float
+    """DRAIN_DELAY_SECONDS: how long to go on listening after SIGTERM, unready, until routes have changed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The settings of the process."""
+
+    log_level: str
+    """LOG_LEVEL: debug, info, warn or error."""
+    http: HttpSettings
+    automation: AutomationSettings
+
+    @property
+    def source(self) -> str:
+        """The `source` attribute of the service's own events."""
+        return f"io.knative.lambda/builder/{self.automation.namespace}"
+
+
+def read(environ: Mapping[str, str]) -> Settings:
+    """Return the settings that these variables say, or raise SettingsError with every mistake."""
+    variables = Variables(environ)
+    environment = variables.choice("ENVIRONMENT", ENVIRONMENTS, aliases={"staging": "stg"}) or "dev"
+    log_level = variables.choice("LOG_LEVEL", LOG_LEVELS, aliases={"warning": "warn"}) or "info"
+    http = _http(variables, local=environment == "local")
+    values = {**_platform(variables), **_builds(variables), **_storage(variables), **_functions(variables)}
+    if variables.problems:
+        raise SettingsError(tuple(variables.problems))
+    automation = AutomationSettings(
+        environment=environment, **{name: value for name, value in values.items() if value is not None}
+    )
+    return Settings(log_level=log_level, http=http, automation=automation)
+
+
+def _http(variables: Variables, *, local: bool) -> HttpSettings:
+    everywhere = "0.0.0.0"  # noqa: S104 in a pod the network policy decides who gets here
+    return HttpSettings(
+        host=variables.text("HOST", syntax.HOST) or ("127.0.0.1" if local else everywhere),
+        port=variables.integer("PORT", 8080, minimum=0, maximum=65535),
+        max_body_bytes=variables.integer(
+            "MAX_BODY_BYTES", DEFAULT_MAX_BODY_BYTES, minimum=1024, maximum=64 * 1024 * 1024
+        ),
+        body_timeout_seconds=variables.seconds("BODY_TIMEOUT_SECONDS", 30),
+        request_timeout_seconds=variables.seconds("REQUEST_TIMEOUT_SECONDS", 30),
+        shutdown_grace_seconds=variables.seconds("SHUTDOWN_GRACE_SECONDS", 30),
+        drain_delay_seconds=variables.seconds("DRAIN_DELAY_SECONDS", 0 if local else 3, minimum=0),
+    )
+
+
+def _platform(variables: Variables) -> dict[str, Any]:
+    return {
+        "namespace": variables.text("NAMESPACE", syntax.LABEL),
+        "kubeconfig": variables.text("KUBECONFIG", syntax.PATH),
+        "broker_name": variables.text("BROKER_NAME", syntax.LABEL),
+        "broker_url": variables.text("BROKER_URL", syntax.WEB_URL),
+        "dead_letter_uri": variables.text("DEAD_LETTER_SINK_URI", syntax.WEB_URL),
+        "engine": variables.choice("PULUMI_ENGINE", ENGINES),
+        "backend_url": variables.required("PULUMI_BACKEND_URL", syntax.BACKEND_URL),
+        "passphrase": variables.secret("PULUMI_CONFIG_PASSPHRASE"),
+        "project": variables.text("FUNCTIONS_PROJECT", syntax.LABEL),
+        "workers": variables.count("WORKERS", maximum=256),
+        "queue_limit": variables.count("QUEUE_LIMIT", maximum=100_000),
+    }
+
+
+def _builds(variables: Variables) -> dict[str, Any]:
+    return {
+        "registry": variables.required("ECR_REGISTRY", syntax.REGISTRY),
+        "repository": variables.text("ECR_REPOSITORY", syntax.REPOSITORY),
+        "insecure_registry": variables.flag("REGISTRY_INSECURE"),
+        "executor_image": variables.required("KANIKO_IMAGE", IMAGE),
+        "monitor_image": variables.required("MONITOR_IMAGE", IMAGE),
+        "python_base_image": variables.text("PYTHON_BASE_IMAGE", IMAGE),
+        "build_deadline_seconds": variables.count("BUILD_DEADLINE_SECONDS", maximum=24 * 3600),
+    }
+
+
+def _storage(variables: Variables) -> dict[str, Any]:
+    key = variables.secret("STORAGE_ACCESS_KEY_ID")
+    secret = variables.secret("STORAGE_SECRET_ACCESS_KEY")
+    if bool(key) != bool(secret):
+        variables.note("STORAGE_ACCESS_KEY_ID and STORAGE_SECRET_ACCESS_KEY: one is set; set both or none")
+    uses_iam = variables.flag("STORAGE_USE_IAM")
+    if uses_iam is not None and uses_iam == bool(key):
+        variables.note("STORAGE_USE_IAM: true excludes storage keys, false needs them; correct or unset one")
+    return {
+        "source_bucket": variables.text("S3_SOURCE_BUCKET", BUCKET),
+        "context_bucket": variables.text("S3_TMP_BUCKET", BUCKET),
+        "region": variables.text("AWS_REGION", syntax.REGION),
+        "s3_endpoint": variables.text("S3_ENDPOINT", syntax.WEB_URL),
+        "access_key_id": key,
+        "secret_access_key": secret,
+    }
+
+
+def _functions(variables: Variables) -> dict[str, Any]:
+    folder = variables.text("RUNTIMES_FOLDER", syntax.PATH)
+    return {
+        "function_url": variables.text("FUNCTION_URL", syntax.FUNCTION_URL),
+        "function_timeout_seconds": variables.count("PARSER_TIMEOUT_SECONDS", maximum=300),
+        "function_log_level": variables.choice("FUNCTION_LOG_LEVEL", ("debug", "info", "warning", "error")),
+        "runtimes_folder": None if folder is None else Path(folder),
+    }

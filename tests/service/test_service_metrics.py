@@ -1,0 +1,112 @@
+"""What /metrics tells."""
+
+import pytest
+
+from automation.errors import Saturated
+from automation.events import Reply
+
+DONE = {
+    "third_party_id": "a",
+    "parser_id": "b",
+    "status": "success",
+    "image_uri": "f:1",
+    "duration_ms": 42_000,
+}
+FAILED = {"third_party_id": "a", "parser_id": "b", "status": "failed", "duration_ms": 1000}
+
+
+def value(app, name, **labels):
+    return app.state.metrics.registry.get_sample_value(name, labels)
+
+
+async def test_requests_are_counted_and_timed_by_method_path_and_status(client, app, binary):
+    await client.post("/events", **binary())
+    await client.post("/events", **binary(ce_id=None))
+    await client.get("/events")
+
+    for method, status in (("POST", "200"), ("POST", "400"), ("GET", "405")):
+        assert value(app, "http_requests_total", method=method, path="/events", status=status) == 1
+    assert value(app, "http_request_duration_seconds_count", method="POST", path="/events") == 2
+
+
+async def test_events_are_counted_by_type_and_mode(client, app, binary, structured):
+    start = "network.notifi.lambda.build.start"
+    await client.post("/", **binary())
+    await client.post("/", **binary(data={}))
+    await client.post("/", **structured())
+
+    assert value(app, "cloudevents_received_total", type=start, mode="binary") == 2
+    assert value(app, "cloudevents_received_total", type=start, mode="structured") == 1
+
+
+async def test_errors_are_counted_by_type(client, app, automation, binary):
+    await client.post("/", **binary(ce_id=None))
+    automation.reply = Saturated("full")
+    await client.post("/", **binary())
+    automation.reply = RuntimeError()
+    await client.post("/", **binary())
+    await client.get("/nowhere")
+
+    for error_type in ("validation_error", "rate_limit_exceeded", "unknown_error", "not_found"):
+        assert value(app, "errors_total", error_type=error_type) == 1
+    assert value(app, "build_requests_total", status="error") == 1
+
+
+async def test_builds_are_counted_by_their_outcome(client, app, binary):
+    await client.post("/", **binary())
+    await client.post("/", **binary("network.notifi.lambda.build.complete", DONE))
+    await client.post("/", **binary("network.notifi.lambda.build.failed", {**FAILED, "reason": "oom"}))
+    await client.post("/", **binary("network.notifi.lambda.build.failed", {**FAILED, "reason": "sunspots"}))
+
+    assert value(app, "build_requests_total", status="success") == 1
+    assert value(app, "builds_total", status="success") == 1
+    assert value(app, "builds_total", status="failed") == 2
+    assert value(app, "build_failures_total", reason="oom") == 1
+    assert value(app, "build_failures_total", reason="other") == 1
+    assert value(app, "build_duration_seconds_sum", status="success") == 42
+
+
+async def test_duplicates_count_as_duplicates_only(client, app, automation, binary):
+    automation.reply = Reply(status="skipped", message="seen")
+    await client.post("/", **binary())
+
+    start = "network.notifi.lambda.build.start"
+    assert value(app, "duplicate_events_skipped_total", event_type=start) == 1
+    assert value(app, "build_requests_total", status="success") is None
+
+
+async def test_labels_never_come_from_senders(client, app, binary):
+    for number in range(50):
+        await client.post("/", **binary(f"made.up.type.{number}", ce_id=str(number)))
+        await client.request(f"BREW{number}", "/", **binary())
+        await client.get(f"/path/{number}")
+    text = (await client.get("/metrics")).text
+
+    assert value(app, "cloudevents_received_total", type="unknown", mode="binary") == 50
+    assert "made.up" not in text
+    assert "BREW" not in text
+    assert "/path" not in text
+    assert 'method="other"' in text
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type"),
+    [("", "text/plain"), ("application/openmetrics-text", "application/openmetrics-text")],
+)
+async def test_metrics_are_served_in_the_format_asked_for(client, accept, content_type):
+    response = await client.get("/metrics", headers={"accept": accept})
+
+    assert response.status_code == 200
+    assert response.headers["content-type"].startswith(content_type)
+    assert "async_job_queue_depth 3.0" in response.text
+    assert "async_jobs_active 2.0" in response.text
+    assert "process_resident_memory_bytes" in response.text
+
+
+async def test_two_applications_keep_their_metrics_apart(app, automation, app_settings, client, binary):
+    from service.app import create_app
+
+    other = create_app(automation, app_settings())
+    await client.post("/", **binary())
+
+    assert value(other, "http_requests_total", method="POST", path="/", status="200") is None

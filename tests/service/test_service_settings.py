@@ -1,0 +1,256 @@
+"""Settings: defaults that are promises, and mistakes that are all reported at once."""
+
+import dataclasses
+
+import pytest
+
+from service.settings import Settings, SettingsError, read
+
+LEAST = {
+    "PULUMI_BACKEND_URL": "file:///state",
+    "ECR_REGISTRY": "registry.example:5000",
+    "KANIKO_IMAGE": "registry.example/kaniko:v1",
+    "MONITOR_IMAGE": "registry.example/monitor:v1",
+}
+
+
+def problems(**changes):
+    with pytest.raises(SettingsError) as refused:
+        read({**LEAST, **changes})
+    return refused.value.problems
+
+
+def test_the_promised_defaults():
+    settings = read(LEAST)
+
+    assert settings.log_level == "info"
+    assert dataclasses.asdict(settings.http) == {
+        "host": "0.0.0.0",
+        "port": 8080,
+        "max_body_bytes": 2_162_688,
+        "body_timeout_seconds": 30,
+        "request_timeout_seconds": 30,
+        "shutdown_grace_seconds": 30,
+        "drain_delay_seconds": 3,
+    }
+    assert settings.automation.environment == "dev"
+    assert settings.automation.namespace == "knative-lambda-dev"
+    assert settings.automation.source_bucket == "knative-lambda-dev-fusion-modules-tmp"
+    assert settings.automation.context_bucket == "knative-lambda-dev-context-tmp"
+    assert settings.automation.broker_name == "knative-lambda-broker-dev"
+    assert settings.automation.region == "us-west-2"
+    assert settings.automation.engine == "embedded"
+    assert settings.source == "io.knative.lambda/builder/knative-lambda-dev"
+
+
+def test_the_local_environment_listens_on_loopback_and_ends_at_once():
+    http = read({**LEAST, "ENVIRONMENT": "local"}).http
+
+    assert (http.host, http.drain_delay_seconds) == ("127.0.0.1", 0)
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("local", "local"),
+        ("dev", "dev"),
+        ("stg", "stg"),
+        ("staging", "stg"),
+        ("prd", "prd"),
+        ("PRD", "prd"),
+        ("", "dev"),
+    ],
+)
+def test_environments(said, meant):
+    settings = read({**LEAST, "ENVIRONMENT": said})
+
+    assert settings.automation.environment == meant
+    assert settings.automation.namespace == f"knative-lambda-{meant}"
+
+
+def test_every_variable_reaches_its_setting():
+    settings = read(
+        {
+            "ENVIRONMENT": "stg",
+            "HOST": "::1",
+            "PORT": "0",
+            "LOG_LEVEL": "WARNING",
+            "MAX_BODY_BYTES": "4096",
+            "BODY_TIMEOUT_SECONDS": "1.5",
+            "REQUEST_TIMEOUT_SECONDS": "2",
+            "SHUTDOWN_GRACE_SECONDS": "3",
+            "DRAIN_DELAY_SECONDS": "0",
+            "NAMESPACE": "functions",
+            "S3_SOURCE_BUCKET": "code",
+            "S3_TMP_BUCKET": "contexts",
+            "AWS_REGION": "eu-west-1",
+            "S3_ENDPOINT": "http://127.0.0.1:9000",
+            "STORAGE_ACCESS_KEY_ID": "key",
+            "STORAGE_SECRET_ACCESS_KEY": "secret",
+            "STORAGE_USE_IAM": "false",
+            "ECR_REGISTRY": "localhost:5001",
+            "ECR_REPOSITORY": "team/functions",
+            "REGISTRY_INSECURE": "true",
+            "BROKER_URL": "http://127.0.0.1:8082/ns/broker",
+            "BROKER_NAME": "broker",
+            "DEAD_LETTER_SINK_URI": "http://127.0.0.1:8082/dead-letters",
+            "PULUMI_BACKEND_URL": "s3://state",
+            "PULUMI_CONFIG_PASSPHRASE": "open sesame",
+            "PULUMI_ENGINE": "automation-api",
+            "KUBECONFIG": "/home/me/kube config",
+            "KANIKO_IMAGE": "kaniko",
+            "MONITOR_IMAGE": "monitor:1",
+            "PYTHON_BASE_IMAGE": "python:3.11",
+            "BUILD_DEADLINE_SECONDS": "600",
+            "FUNCTION_URL": "http://{name}.{namespace}.localhost:8081",
+            "PARSER_TIMEOUT_SECONDS": "10",
+            "FUNCTION_LOG_LEVEL": "debug",
+            "FUNCTIONS_PROJECT": "project",
+            "RUNTIMES_FOLDER": "/runtimes",
+            "WORKERS": "4",
+            "QUEUE_LIMIT": "50",
+            "PATH": "ignored",
+        }
+    )
+    http, automation = settings.http, settings.automation
+
+    assert (http.host, http.port, http.max_body_bytes, settings.log_level) == ("::1", 0, 4096, "warn")
+    assert (http.body_timeout_seconds, http.request_timeout_seconds) == (1.5, 2)
+    assert (http.shutdown_grace_seconds, http.drain_delay_seconds) == (3, 0)
+    found = {name: str(value) for name, value in dataclasses.asdict(automation).items()}
+    assert found == {
+        "environment": "stg",
+        "backend_url": "s3://state",
+        "passphrase": "open sesame",
+        "engine": "automation-api",
+        "project": "project",
+        "kubeconfig": "/home/me/kube config",
+        "namespace": "functions",
+        "registry": "localhost:5001",
+        "repository": "team/functions",
+        "insecure_registry": "True",
+        "executor_image": "kaniko",
+        "monitor_image": "monitor:1",
+        "python_base_image": "python:3.11",
+        "build_deadline_seconds": "600",
+        "region": "eu-west-1",
+        "s3_endpoint": "http://127.0.0.1:9000",
+        "access_key_id": "key",
+        "secret_access_key": "secret",
+        "source_bucket": "code",
+        "context_bucket": "contexts",
+        "broker_name": "broker",
+        "broker_url": "http://127.0.0.1:8082/ns/broker",
+        "dead_letter_uri": "http://127.0.0.1:8082/dead-letters",
+        "function_url": "http://{name}.{namespace}.localhost:8081",
+        "function_timeout_seconds": "10",
+        "function_log_level": "debug",
+        "runtimes_folder": "/runtimes",
+        "workers": "4",
+        "queue_limit": "50",
+    }
+
+
+BAD = {
+    "ENVIRONMENT": "production",
+    "HOST": "a b",
+    "PORT": "65536",
+    "LOG_LEVEL": "loud",
+    "MAX_BODY_BYTES": "1e3",
+    "BODY_TIMEOUT_SECONDS": "0",
+    "REQUEST_TIMEOUT_SECONDS": "nan",
+    "SHUTDOWN_GRACE_SECONDS": "soon",
+    "DRAIN_DELAY_SECONDS": "-1",
+    "NAMESPACE": "Upper",
+    "S3_SOURCE_BUCKET": "..",
+    "S3_TMP_BUCKET": "x",
+    "AWS_REGION": "us west",
+    "S3_ENDPOINT": "storage",
+    "STORAGE_USE_IAM": "perhaps",
+    "ECR_REGISTRY": "https://registry.example",
+    "ECR_REPOSITORY": "Upper",
+    "REGISTRY_INSECURE": "maybe",
+    "BROKER_URL": "amqp://broker",
+    "BROKER_NAME": "-",
+    "DEAD_LETTER_SINK_URI": "nowhere",
+    "PULUMI_BACKEND_URL": "https://api.example",
+    "PULUMI_ENGINE": "other",
+    "KUBECONFIG": "a\nb",
+    "KANIKO_IMAGE": "Upper:tag:tag",
+    "MONITOR_IMAGE": "a b",
+    "PYTHON_BASE_IMAGE": "python:",
+    "BUILD_DEADLINE_SECONDS": "0",
+    "FUNCTION_URL": "http://{other}",
+    "PARSER_TIMEOUT_SECONDS": "301",
+    "FUNCTION_LOG_LEVEL": "loud",
+    "FUNCTIONS_PROJECT": "a b",
+    "WORKERS": "0",
+    "QUEUE_LIMIT": "many",
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_value_is_refused_with_what_is_allowed_and_the_remedy(name):
+    (problem,) = problems(**{name: BAD[name]})
+
+    assert problem.startswith(f"{name}: ")
+    assert "; allowed: " in problem
+    assert problem.endswith("; correct or unset it")
+
+
+def test_all_mistakes_are_reported_at_once():
+    names = [problem.partition(":")[0] for problem in problems(**BAD)]
+
+    assert sorted(names) == sorted(BAD)
+
+
+def test_what_has_no_sensible_default_is_asked_for():
+    with pytest.raises(SettingsError) as refused:
+        read({})
+
+    missing = {problem.partition(": not set; set it to ")[0] for problem in refused.value.problems}
+    assert missing == set(LEAST)
+    assert str(refused.value).count("\n- ") == 4
+
+
+@pytest.mark.parametrize(
+    ("changes", "hint"),
+    [
+        ({"STORAGE_ACCESS_KEY_ID": "k"}, "set both or none"),
+        ({"STORAGE_SECRET_ACCESS_KEY": "hush-hush"}, "set both or none"),
+        ({"STORAGE_USE_IAM": "false"}, "false needs them"),
+        (
+            {
+                "STORAGE_USE_IAM": "true",
+                "STORAGE_ACCESS_KEY_ID": "k",
+                "STORAGE_SECRET_ACCESS_KEY": "hush-hush",
+            },
+            "true excludes storage keys",
+        ),
+    ],
+)
+def test_storage_credentials_have_to_make_sense_together(changes, hint):
+    (problem,) = problems(**changes)
+
+    assert hint in problem
+    assert "hush-hush" not in problem
+
+
+def test_secrets_are_not_shown():
+    settings = read(
+        {
+            **LEAST,
+            "STORAGE_ACCESS_KEY_ID": "k",
+            "STORAGE_SECRET_ACCESS_KEY": "hush-hush",
+            "PULUMI_CONFIG_PASSPHRASE": "open sesame",
+        }
+    )
+
+    assert isinstance(settings, Settings)
+    assert "hush-hush" not in repr(settings)
+    assert "open sesame" not in repr(settings)
+
+
+def test_settings_cannot_be_changed():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        read(LEAST).log_level = "debug"
