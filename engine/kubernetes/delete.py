@@ -1,0 +1,109 @@
+"""Deleting objects, and waiting until they are gone."""
+
+import logging
+import time
+from typing import Any
+
+from engine.kubernetes.rest import Conflict, Gone, NotFound, Unreachable
+from engine.kubernetes.target import Target
+from engine.provider import ProviderError
+
+Json = dict[str, Any]
+
+logger = logging.getLogger(__name__)
+
+WAITED_FOR_ONLY_IF_ASKED = frozenset(
+    ("Namespace", "Pod", "ReplicationController", "DaemonSet", "Deployment", "StatefulSet", "Job")
+)
+"""Kinds for which `pulumi.com/skipAwait` also means not to wait for the end of a delete."""
+
+WATCH_SECONDS = 60.0
+
+_COLLECTOR_FINALIZERS = frozenset(("foregroundDeletion", "orphan"))
+
+
+def delete(target: Target, *, uid: str | None, policy: str, wait: bool, timeout: float) -> None:
+    """Delete the object that has this uid, and with `wait` return only when it is gone.
+
+    An object that is not there, or has another uid (a successor of the same name), is left alone: both mean
+    that ours is gone. Raises ProviderError when it lingers longer than `timeout` seconds, naming its
+    finalizers.
+    """
+    deadline = time.monotonic() + timeout
+    options: Json = {"propagationPolicy": policy}
+    if uid:
+        options["preconditions"] = {"uid": uid}
+    try:
+        answer = target.cluster.client.delete(target.path, options)
+    except NotFound:
+        return
+    except Conflict as conflict:
+        if "precondition" in conflict.message:
+            return
+        raise
+    if wait and "deletionTimestamp" in (answer.get("metadata") or {}):
+        wait_until_gone(target, answer, deadline, timeout)
+
+
+def wait_until_gone(target: Target, lingering: Json, deadline: float, timeout: float) -> None:
+    """Return when an object that is being deleted is gone, by `deadline` (time.monotonic) at the latest.
+
+    Raises ProviderError then, with `timeout` as the seconds that it was given.
+    """
+    uid = lingering["metadata"]["uid"]
+    # With finalizers an event is still to come; without them the last one may have been sent already.
+    seen = lingering if lingering["metadata"].get("finalizers") else _present(target, uid)
+    while seen is not None:
+        _report_finalizers(target, seen)
+        remaining = deadline - time.monotonic()
+        if remaining <= 0:
+            raise ProviderError(_overdue(target, seen, timeout))
+        if _saw_deletion(target, seen, min(remaining, WATCH_SECONDS)):
+            return
+        seen = _present(target, uid)
+
+
+def _present(target: Target, uid: str) -> Json | None:
+    """Read the object; None if it, or the one with this uid, is gone."""
+    try:
+        found = target.get()
+    except NotFound:
+        return None
+    return found if found["metadata"]["uid"] == uid else None
+
+
+def _saw_deletion(target: Target, lingering: Json, seconds: float) -> bool:
+    """Watch the object from its last known version on; say whether its deletion was seen."""
+    metadata = lingering["metadata"]
+    events = target.cluster.client.watch(
+        target.collection, metadata["resourceVersion"], seconds=seconds, fields=f"metadata.name={target.name}"
+    )
+    try:
+        return any(kind == "DELETED" and seen["metadata"]["uid"] == metadata["uid"] for kind, seen in events)
+    except (Gone, Unreachable):
+        return False
+    finally:
+        events.close()
+
+
+def _report_finalizers(target: Target, lingering: Json) -> None:
+    """Say at once what holds a delete up, not only at its timeout."""
+    if blocking := _finalizers(lingering):
+        logger.warning("deletion waits for finalizers", extra={"object": str(target), "finalizers": blocking})
+
+
+def _finalizers(document: Json) -> list[str]:
+    """Return the finalizers that a controller other than the garbage collector has to take off."""
+    return [
+        name for name in document["metadata"].get("finalizers") or [] if name not in _COLLECTOR_FINALIZERS
+    ]
+
+
+def _overdue(target: Target, lingering: Json, timeout: float) -> str:
+    finalizers = _finalizers(lingering)
+    cause = (
+        f"its finalizers {finalizers} are still set; see to the controllers that have to remove them"
+        if finalizers
+        else "objects that depend on it are still being deleted"
+    )
+    return f"{target} was not gone after {timeout:.0f} s: {cause}"

@@ -1,0 +1,168 @@
+"""What a resource provider is to the engine.
+
+The protocol mirrors the calls of Pulumi's resource provider interface (CheckConfig, DiffConfig, Configure,
+Check, Diff, Create, Update, Delete, Read, Invoke), as plain Python objects in this process. Property values
+are plain JSON values with two kinds of extra leaves: `engine.values.Secret` around a secret value, and
+`engine.values.UNKNOWN` for a value that only a real run will know. Integral numbers are `int`.
+
+Providers are called from worker threads, several calls at once; they must be thread-safe.
+"""
+
+import enum
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+Properties = dict[str, Any]
+"""Property values by name: JSON values, `Secret` and `UNKNOWN` leaves."""
+
+
+class DiffKind(enum.StrEnum):
+    """How one property differs, in the words of Pulumi's detailed diff."""
+
+    ADD = "add"
+    ADD_REPLACE = "add-replace"
+    DELETE = "delete"
+    DELETE_REPLACE = "delete-replace"
+    UPDATE = "update"
+    UPDATE_REPLACE = "update-replace"
+
+
+@dataclass(frozen=True)
+class PropertyDiff:
+    """One differing property: the kind, and whether old *inputs* (not outputs) were compared."""
+
+    kind: DiffKind
+    input_diff: bool = False
+
+
+@dataclass(frozen=True)
+class CheckFailure:
+    """One property that was refused, and why. `property` is a path such as `spec.replicas`, or empty."""
+
+    property: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckResult:
+    """Checked inputs, defaults filled in; with failures the inputs are not to be used."""
+
+    inputs: Properties
+    failures: tuple[CheckFailure, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiffResult:
+    """The provider's verdict on old state against new inputs.
+
+    `changes` is None where the provider cannot tell; the engine then compares inputs itself.
+    """
+
+    changes: bool | None
+    replaces: tuple[str, ...] = ()
+    diffs: tuple[str, ...] = ()
+    detailed: Mapping[str, PropertyDiff] = field(default_factory=dict)
+    delete_before_replace: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateResult:
+    """A created resource. `id` is empty only in a preview."""
+
+    id: str
+    outputs: Properties
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadResult:
+    """A resource as it is now; `id` is None when it no longer exists."""
+
+    id: str | None
+    inputs: Properties = field(default_factory=dict)
+    outputs: Properties = field(default_factory=dict)
+
+
+class ProviderError(Exception):
+    """A provider call failed and nothing is known to have changed. The text is for the user."""
+
+
+class PartialFailure(ProviderError):
+    """The resource exists now (or was changed) but did not become ready or whole.
+
+    The engine records `id`, `outputs` and `reasons` (as initErrors) and fails the step.
+    """
+
+    def __init__(self, *, id: str, outputs: Properties, reasons: tuple[str, ...]) -> None:
+        super().__init__("; ".join(reasons))
+        self.id = id
+        self.outputs = outputs
+        self.reasons = reasons
+
+
+class Provider(Protocol):
+    """One configured provider instance of one package, as seen by the engine."""
+
+    def check_config(self, urn: str, olds: Properties, news: Properties) -> CheckResult:
+        """Validate the provider's own configuration (without `version` and `__internal`)."""
+
+    def diff_config(self, urn: str, olds: Properties, news: Properties) -> DiffResult:
+        """Say whether resources of the old configuration survive under the new one."""
+
+    def configure(self, inputs: Properties) -> None:
+        """Take the checked configuration; called once before any resource call."""
+
+    def check(self, *, urn: str, olds: Properties, news: Properties, random_seed: bytes) -> CheckResult:
+        """Fill defaults and validate. `olds` are the old *inputs*, empty on create and replace."""
+
+    def diff(
+        self,
+        *,
+        urn: str,
+        id: str,
+        old_inputs: Properties,
+        old_outputs: Properties,
+        news: Properties,
+        ignore_changes: tuple[str, ...] = (),
+    ) -> DiffResult:
+        """Compare the recorded resource with new checked inputs; no side effects."""
+
+    def create(
+        self, *, urn: str, inputs: Properties, timeout: float | None = None, preview: bool = False
+    ) -> CreateResult:
+        """Create the resource. `timeout` is in seconds. Raises ProviderError or PartialFailure."""
+
+    def update(
+        self,
+        *,
+        urn: str,
+        id: str,
+        old_inputs: Properties,
+        old_outputs: Properties,
+        news: Properties,
+        timeout: float | None = None,
+        ignore_changes: tuple[str, ...] = (),
+        preview: bool = False,
+    ) -> Properties:
+        """Update in place and return the new outputs. Raises ProviderError or PartialFailure."""
+
+    def delete(
+        self,
+        *,
+        urn: str,
+        id: str,
+        old_inputs: Properties,
+        old_outputs: Properties,
+        timeout: float | None = None,
+    ) -> None:
+        """Delete the resource; one that is already gone is a success."""
+
+    def read(self, *, urn: str, id: str, inputs: Properties, outputs: Properties) -> ReadResult:
+        """Read the resource as it is. `inputs` and `outputs` are empty on import."""
+
+    def invoke(self, token: str, args: Properties) -> Properties:
+        """Call a provider function. Raises ProviderError."""
+
+
+ProviderFactory = Callable[[], Provider]
+"""Makes one unconfigured provider instance; the engine makes one per provider resource and run."""

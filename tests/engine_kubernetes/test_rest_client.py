@@ -1,0 +1,280 @@
+"""The REST client against a small HTTP server: retries, errors, credentials, watches, connections."""
+
+import queue
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from engine.kubernetes.config import Connection, RotatingToken
+from engine.kubernetes.rest import (
+    AlreadyExists,
+    ApiError,
+    Client,
+    Conflict,
+    Gone,
+    Invalid,
+    NotFound,
+    Unreachable,
+)
+
+from .tinyserver import Answer, status
+
+
+@pytest.fixture
+def client(server):
+    client = Client(lambda: Connection(url=server.url, namespace="default"))
+    yield client
+    client.close()
+
+
+def test_a_throttled_request_is_sent_again_after_the_time_told(client, server):
+    server.answers = [Answer(429, {}, {"Retry-After": "1"}), Answer(200, {"ok": True})]
+    started = time.monotonic()
+
+    assert client.create("/api/v1/namespaces", {"kind": "Namespace"}) == {"ok": True}
+    assert time.monotonic() - started >= 1
+    assert [request.body for request in server.requests] == [{"kind": "Namespace"}] * 2
+
+
+def test_throttling_without_a_time_is_met_with_growing_pauses(client, server):
+    server.answers = [Answer(429, {}), Answer(429, {}), Answer(200, {"ok": True})]
+
+    assert client.get("/version") == {"ok": True}
+    assert len(server.requests) == 3
+
+
+def test_endless_throttling_ends_in_an_error(client, server, monkeypatch):
+    monkeypatch.setattr("engine.kubernetes.rest.THROTTLED_SECONDS", 0.3)
+    server.handler = lambda request: status(429, "TooManyRequests", "slow down")
+
+    with pytest.raises(ApiError, match="slow down"):
+        client.get("/version")
+
+
+def test_a_server_error_is_not_sent_again(client, server):
+    server.answers = [status(500, "InternalError", "etcd is gone")]
+
+    with pytest.raises(ApiError, match="etcd is gone"):
+        client.create("/api/v1/namespaces", {})
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "expected"),
+    [
+        pytest.param(404, "NotFound", NotFound, id="not found"),
+        pytest.param(409, "Conflict", Conflict, id="conflict"),
+        pytest.param(409, "AlreadyExists", AlreadyExists, id="already exists"),
+        pytest.param(410, "Expired", Gone, id="gone"),
+        pytest.param(422, "Invalid", Invalid, id="invalid"),
+    ],
+)
+def test_failures_are_typed_and_keep_the_servers_words(client, server, code, reason, expected):
+    causes = [{"field": "spec.replicas", "message": "is wrong"}]
+    server.answers = [status(code, reason, "the server's words", causes=causes)]
+
+    with pytest.raises(expected, match="the server's words") as caught:
+        client.get("/api/v1/pods")
+    assert (caught.value.code, caught.value.reason, caught.value.causes) == (code, reason, tuple(causes))
+
+
+def test_a_failure_that_is_no_status_object_is_cut_short(client, server):
+    server.answers = [Answer(502, "bad gateway " * 100)]
+
+    with pytest.raises(ApiError) as caught:
+        client.get("/version")
+    assert len(str(caught.value)) <= 256
+
+
+def test_credentials_are_read_again_after_a_refusal(server):
+    tokens = iter(["Bearer old", "Bearer new"])
+    made = []
+
+    def connect():
+        token = next(tokens)
+        made.append(token)
+        return Connection(url=server.url, namespace="default", authorization=lambda: token)
+
+    server.handler = lambda request: (
+        Answer(200, {"ok": True})
+        if request.headers["Authorization"] == "Bearer new"
+        else status(401, "Unauthorized", "who are you")
+    )
+    client = Client(connect)
+
+    assert client.get("/version") == {"ok": True}
+    assert client.get("/version") == {"ok": True}
+    assert made == ["Bearer old", "Bearer new"]
+    client.close()
+
+
+def test_many_refused_threads_renew_the_credentials_once(server):
+    """All sixteen requests are refused before the first thread reads the new credentials."""
+    together, made = threading.Barrier(16), []
+
+    def connect():
+        made.append(f"Bearer {len(made)}")
+        token = made[-1]
+        return Connection(url=server.url, namespace="default", authorization=lambda: token)
+
+    def answer(request):
+        if request.headers["Authorization"] != "Bearer 0":
+            return Answer(200, {"ok": True})
+        together.wait(timeout=10)
+        return status(401, "Unauthorized", "expired")
+
+    server.handler = answer
+    client = Client(connect)
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(client.get, ["/version"] * 16))
+    client.close()
+
+    assert answers == [{"ok": True}] * 16
+    assert made == ["Bearer 0", "Bearer 1"]
+
+
+def test_a_refusal_that_lasts_is_an_error(client, server):
+    server.handler = lambda request: status(401, "Unauthorized", "who are you")
+
+    with pytest.raises(ApiError, match="who are you"):
+        client.get("/version")
+    assert len(server.requests) == 2
+
+
+def test_a_rotated_token_file_is_used_once_its_life_is_over(server, tmp_path):
+    file = tmp_path / "token"
+    file.write_text("first\n")
+    token = RotatingToken(file, life_seconds=0)
+    client = Client(lambda: Connection(url=server.url, namespace="default", authorization=token.header))
+    server.handler = lambda request: Answer(200, {})
+    client.get("/version")
+    file.write_text("second")
+    client.get("/version")
+    client.close()
+
+    assert [request.headers["Authorization"] for request in server.requests] == [
+        "Bearer first",
+        "Bearer second",
+    ]
+
+
+def test_a_token_file_is_not_read_for_every_request(tmp_path):
+    file = tmp_path / "token"
+    file.write_text("first")
+    token = RotatingToken(file)
+    assert token.header() == "Bearer first"
+    file.write_text("second")
+
+    assert token.header() == "Bearer first"
+
+
+def test_requests_one_after_the_other_share_a_connection(client, server):
+    server.handler = lambda request: Answer(200, {"ok": True})
+    for _ in range(5):
+        client.get("/version")
+
+    assert server.connections == 1
+
+
+def test_many_threads_use_the_client_at_once(client, server):
+    server.handler = lambda request: Answer(200, {"path": request.path})
+    paths = [f"/api/v1/namespaces/n{index}" for index in range(100)]
+    with ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(client.get, paths))
+
+    assert [answer["path"] for answer in answers] == paths
+    assert server.connections <= 20
+
+
+def test_the_path_of_the_servers_address_goes_before_every_request(server):
+    client = Client(lambda: Connection(url=f"{server.url}/clusters/one/", namespace="default"))
+    server.answers = [Answer(200, {})]
+    client.get("/api/v1/pods")
+    client.close()
+
+    assert server.requests[0].path == "/clusters/one/api/v1/pods"
+
+
+def test_an_address_where_nobody_listens_is_unreachable():
+    client = Client(lambda: Connection(url="http://127.0.0.1:1", namespace="default"))
+
+    with pytest.raises(Unreachable, match=r"127\.0\.0\.1:1"):
+        client.create("/api/v1/namespaces", {})
+
+
+def test_a_closed_client_sends_nothing(client, server):
+    client.close()
+
+    with pytest.raises(Unreachable, match="closed"):
+        client.get("/version")
+    assert server.requests == []
+
+
+def test_a_watch_hands_events_on_as_they_come(client, server):
+    lines = queue.Queue()
+    server.answers = [Answer(stream=lines)]
+    events = client.watch("/api/v1/pods", "41", seconds=10, fields="metadata.name=a")
+    lines.put({"type": "MODIFIED", "object": {"metadata": {"resourceVersion": "42"}}})
+
+    assert next(events) == ("MODIFIED", {"metadata": {"resourceVersion": "42"}})
+    lines.put({"type": "DELETED", "object": {}})
+    assert next(events) == ("DELETED", {})
+    lines.put(None)
+    assert list(events) == []
+    assert server.requests[0].query == {
+        "watch": "1",
+        "resourceVersion": "41",
+        "timeoutSeconds": "10",
+        "fieldSelector": "metadata.name=a",
+    }
+
+
+def test_a_watch_from_too_old_a_version_says_so(client, server):
+    lines = queue.Queue()
+    lines.put(
+        {
+            "type": "ERROR",
+            "object": {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old"},
+        }
+    )
+    lines.put(None)
+    server.answers = [Answer(stream=lines)]
+
+    with pytest.raises(Gone, match="too old"):
+        list(client.watch("/api/v1/pods", "1", seconds=10))
+
+
+def test_a_watch_that_is_left_early_closes_its_connection(client, server):
+    lines = queue.Queue()
+    lines.put({"type": "ADDED", "object": {}})
+    server.answers = [Answer(stream=lines)]
+    events = client.watch("/api/v1/pods", "1", seconds=10)
+    next(events)
+    events.close()
+    lines.put(None)
+    server.handler = lambda request: Answer(200, {"ok": True})
+
+    assert client.get("/version") == {"ok": True}
+    assert server.connections == 2
+
+
+def test_a_connection_that_breaks_does_not_repeat_a_create(server):
+    """The server closes without an answer: the object may exist, so only reads are sent again."""
+    seen = threading.Semaphore(0)
+
+    def drop(request):
+        seen.release()
+        raise ConnectionAbortedError
+
+    server.handler = drop
+    server._server.handle_error = lambda *arguments: None
+    client = Client(lambda: Connection(url=server.url, namespace="default"))
+    with pytest.raises(Unreachable):
+        client.create("/api/v1/namespaces", {})
+    assert len(server.requests) == 1
+    with pytest.raises(Unreachable):
+        client.get("/version")
+    assert len(server.requests) == 3
+    client.close()
