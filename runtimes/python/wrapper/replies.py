@@ -1,0 +1,83 @@
+"""Outcomes to HTTP replies, each a response CloudEvent in binary mode. Pure."""
+
+import json
+import time
+from typing import Any
+
+from .context import Context, new_id
+from .failures import Failure
+from .http11 import Response
+from .invoker import Outcome
+
+RESPONSE_PREFIX = "io.knative.lambda.response."
+
+_KEPT = frozenset(range(0x21, 0x7F)) - {0x22, 0x25}
+"""What the HTTP binding leaves as it is in a header: printable ASCII without space, `"` and `%`."""
+
+
+def reply(context: Context, outcome: Outcome, *, memory_used_mb: float, debug: bool) -> Response:
+    """Make the reply to a call; the stack of an error is told only when `debug` is set."""
+    fields: dict[str, Any] = {
+        "functionName": context.function_name,
+        "namespace": context.function_namespace,
+        "invocationId": context.invocation_id,
+        "correlationId": context.correlation_id,
+    }
+    metrics = {
+        "durationMs": round(outcome.duration_seconds * 1000, 3),
+        "coldStart": context.cold_start,
+        "memoryUsedMb": memory_used_mb,
+    }
+    tail = f'"metrics":{_dump(metrics)}}}'
+    if outcome.failure is not None:
+        status, kind = outcome.failure.status, "timeout" if outcome.failure.status == 504 else "error"
+        middle = f'"error":{_dump(_error(outcome.failure, debug))}'
+    else:
+        status, kind = 200, "success"
+        middle = f'"result":{_result(outcome.result or "null")}'
+    body = f"{_dump(fields)[:-1]},{middle},{tail}".encode("utf-8", "backslashreplace")
+    return Response(status, _headers(context, kind, status), body)
+
+
+def _error(failure: Failure, debug: bool) -> dict[str, Any]:
+    error = {"code": failure.code, "message": failure.message, "retryable": failure.retryable}
+    return error | ({"stack": failure.stack} if debug and failure.stack else {})
+
+
+def _result(text: str) -> str:
+    """Wrap a result as statusCode and body, unless the handler already did."""
+    if text.startswith("{") and '"statusCode"' in text:
+        value = json.loads(text)
+        if isinstance(value.get("statusCode"), int) and value.keys() <= {"statusCode", "body", "headers"}:
+            return text
+    return f'{{"statusCode":200,"body":{text}}}'
+
+
+def _headers(context: Context, kind: str, status: int) -> tuple[tuple[str, str], ...]:
+    headers = [
+        ("Content-Type", "application/json"),
+        ("ce-specversion", "1.0"),
+        ("ce-id", new_id()),
+        ("ce-type", RESPONSE_PREFIX + kind),
+        ("ce-source", quote(f"io.knative.lambda/{context.function_name}")),
+        ("ce-subject", quote(context.function_name)),
+        ("ce-time", time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())),
+        ("ce-correlationid", quote(context.correlation_id)),
+        ("ce-causationid", quote(context.event.id)),
+        ("X-Correlation-ID", context.correlation_id),
+    ]
+    if context.trace.traceparent:
+        headers += [("ce-traceparent", context.trace.traceparent), ("X-Trace-ID", context.trace.trace_id)]
+    if status == 503:
+        headers.append(("Retry-After", "1"))
+    return tuple(headers)
+
+
+def quote(value: str) -> str:
+    """Percent-encode an attribute for a header, as the HTTP binding says."""
+    raw = value.encode("utf-8", "replace")
+    return "".join(chr(byte) if byte in _KEPT else f"%{byte:02X}" for byte in raw)
+
+
+def _dump(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
