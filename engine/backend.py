@@ -1,0 +1,149 @@
+"""Where states are kept: a small store of named files, on a folder for now.
+
+Keys are paths with `/`, relative to the backend's root. What is kept under which key is `storage`'s business,
+so that another kind of backend has only this protocol to fulfil.
+"""
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import unquote, urlsplit
+
+from engine.errors import BackendError
+
+
+class Backend(Protocol):
+    """A store of files by key. Methods raise BackendError when the storage fails; all are thread-safe."""
+
+    @property
+    def url(self) -> str:
+        """The address of the root, as users write it."""
+
+    def read(self, key: str) -> bytes | None:
+        """Return the content, or None if there is no such file."""
+
+    def write(self, key: str, data: bytes, *, durable: bool = True) -> None:
+        """Write or replace a file; readers see the old content or the new, never a part.
+
+        With `durable` the content survives a crash of the machine once the call returned.
+        """
+
+    def create(self, key: str, data: bytes) -> None:
+        """Write a new small file in one go, with no second file beside it at any time."""
+
+    def copy(self, source: str, target: str) -> None:
+        """Keep the present content under a second name; nothing happens if the source does not exist."""
+
+    def delete(self, key: str) -> None:
+        """Delete a file; one that does not exist is a success."""
+
+    def list(self, folder: str) -> list[str]:
+        """Return the names directly in a folder, sorted; an absent folder is empty."""
+
+    def modified(self, key: str) -> float:
+        """Return when a file was last written, in seconds since the epoch."""
+
+
+class FileBackend:
+    """States in a folder, given as `file://` URL or path; the folder is made on the first write."""
+
+    def __init__(self, url_or_path: str | Path) -> None:
+        text = str(url_or_path)
+        if text.startswith("file://"):
+            text = unquote(urlsplit(text).path) or text[len("file://") :]
+        elif "://" in text:
+            raise BackendError(f"{text!r} is no folder: give a path or a file:// URL")
+        self._root = Path(text).expanduser().absolute()
+
+    @property
+    def url(self) -> str:
+        """The folder as a file:// URL."""
+        return f"file://{self._root}"
+
+    def read(self, key: str) -> bytes | None:
+        """Return the content, or None if there is no such file."""
+        try:
+            return self._path(key).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise BackendError(f"cannot read {self.url}/{key}: {error.strerror}") from error
+
+    def write(self, key: str, data: bytes, *, durable: bool = True) -> None:
+        """Write beside the target, then rename over it."""
+        path = self._path(key)
+        temporary = path.with_name(f"{path.name}.{time.time_ns():x}.tmp")
+        with self._reported("write", key):
+            self._put(temporary, data, durable)
+            os.replace(temporary, path)
+            if durable:
+                _sync_folder(path.parent)
+
+    def create(self, key: str, data: bytes) -> None:
+        """Write with one call; an existing file is an error."""
+        path = self._path(key)
+        with self._reported("create", key):
+            self._put(path, data, durable=False)
+
+    def copy(self, source: str, target: str) -> None:
+        """Link the file under the second name.
+
+        Files here are only ever replaced as a whole, never changed.
+        """
+        path = self._path(target)
+        temporary = path.with_name(f"{path.name}.{time.time_ns():x}.tmp")
+        with self._reported("copy", target), contextlib.suppress(FileNotFoundError):
+            os.link(self._path(source), temporary)
+            os.replace(temporary, path)
+            temporary.unlink(missing_ok=True)  # renaming does nothing where both are the same file already
+
+    def delete(self, key: str) -> None:
+        """Remove the file if it is there."""
+        with self._reported("delete", key):
+            self._path(key).unlink(missing_ok=True)
+
+    def list(self, folder: str) -> list[str]:
+        """Return the names of files and folders directly in a folder."""
+        with self._reported("list", folder):
+            try:
+                return sorted(os.listdir(self._path(folder)))
+            except FileNotFoundError:
+                return []
+
+    def modified(self, key: str) -> float:
+        """Return the file's modification time."""
+        with self._reported("read", key):
+            return self._path(key).stat().st_mtime
+
+    def _path(self, key: str) -> Path:
+        return self._root / key
+
+    def _put(self, path: Path, data: bytes, durable: bool) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        try:
+            descriptor = os.open(path, flags, 0o600)
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(path, flags, 0o600)
+        with os.fdopen(descriptor, "wb", buffering=0) as file:
+            file.write(data)
+            if durable:
+                os.fsync(descriptor)
+
+    @contextlib.contextmanager
+    def _reported(self, verb: str, key: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise BackendError(f"cannot {verb} {self.url}/{key}: {error.strerror}") from error
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,97 @@
+"""Pulumi's checkpoint files, as documents: which versions and features are understood, and what is in them.
+
+Unknown versions and features are refused: a file that is not understood must never be written over. The
+values inside are the codec's business.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from engine.errors import CheckpointRefused
+from engine.specials import SIGNATURE, UNKNOWN_TEXTS
+
+SUPPORTED_FEATURES: Final = frozenset({"replaceWith", "taint", "byteString"})
+"""Features of version 4 that this engine honours; a state that uses another one is refused."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """A checkpoint file or an exported deployment, parsed but not yet decoded.
+
+    `latest` is None if it holds none.
+    """
+
+    latest: Mapping[str, Any] | None
+    special: bool
+    """Whether any special value can be in it; if not, values need no decoding."""
+
+    @property
+    def resources(self) -> list[dict[str, Any]]:
+        """The resources in their JSON form."""
+        return list((self.latest or {}).get("resources") or ())
+
+    @property
+    def deployed(self) -> bool:
+        """Whether anything is deployed or half deployed."""
+        return bool(self.resources or (self.latest or {}).get("pending_operations"))
+
+    @property
+    def salt(self) -> str | None:
+        """The salt record of the passphrase provider; CheckpointRefused for other kinds of providers."""
+        provider = (self.latest or {}).get("secrets_providers") or {}
+        if not provider.get("type"):
+            return None
+        if provider["type"] != "passphrase":
+            raise CheckpointRefused(
+                f"the state's secrets are kept by {provider['type']!r}; this engine reads 'passphrase' only"
+            )
+        return str(provider["state"]["salt"])
+
+
+EMPTY: Final = Document(latest=None, special=False)
+"""What a stack that does not exist holds."""
+
+
+def parse(data: bytes) -> Document:
+    """Parse a checkpoint file (or an export) without decoding its values.
+
+    CheckpointRefused if not understood.
+    """
+    try:
+        text = data.decode()
+        document = json.loads(text, parse_float=number)
+    except ValueError as error:
+        raise CheckpointRefused(f"the state is no JSON: {error}") from error
+    return parse_document(document, special=SIGNATURE in text or any(word in text for word in UNKNOWN_TEXTS))
+
+
+def parse_document(document: Any, *, special: bool = True) -> Document:
+    """Like `parse`, for a document that is parsed already."""
+    if not isinstance(document, dict):
+        raise CheckpointRefused("the state is no JSON object")
+    if document.get("version") not in (3, 4):
+        raise CheckpointRefused(
+            f"the state has version {document.get('version')!r}; this engine reads versions 3 and 4"
+        )
+    unknown = sorted(set(document.get("features") or ()) - SUPPORTED_FEATURES)
+    if unknown:
+        raise CheckpointRefused(
+            f"the state uses {', '.join(unknown)}; of the features of version 4 this engine supports "
+            f"{', '.join(sorted(SUPPORTED_FEATURES))} only"
+        )
+    holder = document.get("checkpoint")
+    latest = holder.get("latest") if isinstance(holder, dict) else document.get("deployment")
+    if latest is not None and not isinstance(latest, dict):
+        raise CheckpointRefused("the state's deployment is no JSON object")
+    return Document(latest, special)
+
+
+def number(text: str) -> int | float:
+    """Read a JSON number with a fraction or an exponent.
+
+    Integral ones (`1.0`) become int, as Pulumi has it.
+    """
+    value = float(text)
+    return int(value) if value.is_integer() and abs(value) <= 2.0**53 else value

@@ -1,0 +1,167 @@
+"""Deleting what is no longer wanted: which call is needed, in which order, and what a failure keeps alive."""
+
+from collections.abc import Collection, Iterator, Sequence
+
+from engine import plan
+from engine.errors import EngineError
+from engine.events import Op
+from engine.journal import Entry
+from engine.run import Run, Stopped
+from engine.state import ResourceState
+from engine.steps import Steps
+from engine.threads import Workers
+
+
+def needs_call(state: ResourceState, deleted: Collection[str]) -> bool:
+    """Say whether deleting a resource takes a provider call.
+
+    `deleted` are the URNs that go at the same time.
+    """
+    return (
+        state.custom
+        and not state.external
+        and not state.retain_on_delete
+        and not state.pending_replacement
+        and state.deleted_with not in deleted
+    )
+
+
+def op_for(state: ResourceState) -> Op:
+    """Return what the deletion of a recorded resource is called."""
+    if state.delete:
+        return Op.DISCARD_REPLACED if state.external else Op.DELETE_REPLACED
+    if state.pending_replacement:
+        return Op.REMOVE_PENDING_REPLACE
+    return Op.DISCARD if state.external else Op.DELETE
+
+
+def waves(states: Sequence[ResourceState]) -> list[list[int]]:
+    """Return the indices of the states in waves: what needs others comes in an earlier wave than those.
+
+    `states` are in file order. Only earlier entries count as needed, so entries that share a URN make no
+    cycle.
+    """
+    depth = [0] * len(states)
+    positions: dict[str, list[int]] = {}
+    for index, state in enumerate(states):
+        positions.setdefault(state.urn, []).append(index)
+    for index in reversed(range(len(states))):
+        for urn in states[index].needs():
+            for needed in positions.get(urn, ()):
+                if needed < index:
+                    depth[needed] = max(depth[needed], depth[index] + 1)
+    found: list[list[int]] = [[] for _ in range(max(depth, default=-1) + 1)]
+    for index, wave in enumerate(depth):
+        found[wave].append(index)
+    return found
+
+
+class Deletions:
+    """Deletes everything of the old checkpoint that the run did not take over."""
+
+    def __init__(self, run: Run, steps: Steps, workers: Workers) -> None:
+        self._run = run
+        self._steps = steps
+        self._workers = workers
+        self._kept: set[str] = set()
+
+    def carry_out(self) -> None:
+        """Delete in waves, each in parallel.
+
+        Errors are in the run's diagnostics; what depends on them stays.
+        """
+        entries = self._run.journal.entries()
+        deleted = {entry.state.urn for entry in entries if not entry.state.protect}
+        with self._workers.executor(self._run.parallel) as pool:
+            for wave in waves([entry.state for entry in entries]):
+                batch = [entries[index] for index in wave]
+                if self._run.stopped:
+                    return
+                if len(batch) == 1:
+                    self._delete(batch[0], deleted)
+                else:
+                    list(pool.map(self._delete, batch, [deleted] * len(batch)))
+
+    def _delete(self, entry: Entry, deleted: Collection[str]) -> None:
+        state = entry.state
+        if state.urn in self._kept:
+            self._keep(state)  # something that stays needs it
+            return
+        try:
+            self._steps.delete(entry, op_for(state), call=needs_call(state, deleted))
+        except Stopped:
+            self._keep(state)
+
+    def _keep(self, state: ResourceState) -> None:
+        self._kept.update(state.needs())
+
+
+class DeleteFirst:
+    """Replacement in the order delete, then create.
+
+    The old resource and all that must go with it, beforehand.
+    """
+
+    def __init__(self, run: Run, steps: Steps) -> None:
+        self._run = run
+        self._steps = steps
+
+    def carry_out(self, root: Entry, registered: Collection[str]) -> None:
+        """Delete the resource and the dependents that would be replaced too; they wait for their re-creation.
+
+        `registered` are the URNs that the program registered already: they cannot depend on the root any
+        more.
+        """
+        doomed = [*self._dependents(root, registered), root]
+        for entry in doomed[:-1]:
+            if entry.state.protect:
+                raise _protected_dependent(entry.state.urn, root.state.urn)
+        deleted = {entry.state.urn for entry in doomed}
+        for entry in reversed(doomed[:-1]):
+            self._delete(entry, deleted)
+        self._delete(root, deleted - {root.state.deleted_with})
+
+    def _delete(self, entry: Entry, deleted: Collection[str]) -> None:
+        self._steps.delete(entry, Op.DELETE_REPLACED, call=needs_call(entry.state, deleted), keep=True)
+
+    def _dependents(self, root: Entry, registered: Collection[str]) -> Iterator[Entry]:
+        replaced = {root.state.urn}
+        related = {root.state.urn}
+        for entry in self._run.journal.entries():
+            state = entry.state
+            if state.delete or state.urn in registered or not related & state.needs():
+                continue
+            related.add(state.urn)
+            if not state.pending_replacement and self._goes_along(state, replaced):
+                replaced.add(state.urn)
+                yield entry
+
+    def _goes_along(self, state: ResourceState, replaced: set[str]) -> bool:
+        """Say whether the replacements force this resource's own: its provider is asked, with unknowns."""
+        if not state.custom or state.external:
+            return False
+        provider_urn = state.provider.rpartition("::")[0]
+        if replaced.intersection({provider_urn, state.deleted_with, *state.replace_with}):
+            return True
+        news = plan.with_unknowns(state, replaced)
+        provider = self._steps.provider_for(state)
+        if news is None or provider is None:
+            return False
+        diff = self._run.call(
+            provider.diff,
+            urn=state.urn,
+            id=state.id,
+            old_inputs=state.inputs,
+            old_outputs=state.outputs,
+            news=news,
+            ignore_changes=state.ignore_changes,
+        )
+        diff = plan.settled(diff, state.inputs, news)
+        return bool(plan.with_replacements(diff, state.replace_on_changes, init_errors=False).replaces)
+
+
+def _protected_dependent(urn: str, root: str) -> EngineError:
+    return EngineError(
+        f"unable to replace resource {urn!r} as part of replacing {root!r}: it is protected. "
+        "To unprotect it, remove the `protect` flag from the resource in the program and update"
+    )

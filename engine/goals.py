@@ -1,0 +1,146 @@
+"""What a program asks for: one registration, decoded from the SDK's request."""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from pulumi.runtime.proto import alias_pb2, resource_pb2
+
+from engine import wire
+from engine.errors import Unsupported
+from engine.provider import Properties
+from engine.urns import is_provider_type
+
+_UNITS: Final = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_DURATION: Final = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alias:
+    """Another identity that the resource may have had; empty parts mean the present value."""
+
+    urn: str = ""
+    name: str = ""
+    type: str = ""
+    stack: str = ""
+    project: str = ""
+    parent: str = ""
+    no_parent: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Goal:
+    """The wanted state of one resource. None in options means: not said."""
+
+    type: str
+    name: str
+    custom: bool
+    inputs: Properties = field(default_factory=dict)
+    parent: str = ""
+    provider: str = ""
+    package_ref: str = ""
+    version: str = ""
+    download_url: str = ""
+    dependencies: tuple[str, ...] = ()
+    property_dependencies: Mapping[str, list[str]] = field(default_factory=dict)
+    protect: bool | None = None
+    retain_on_delete: bool | None = None
+    deleted_with: str = ""
+    replace_with: tuple[str, ...] = ()
+    delete_before_replace: bool | None = None
+    ignore_changes: tuple[str, ...] = ()
+    replace_on_changes: tuple[str, ...] = ()
+    additional_secret_outputs: tuple[str, ...] = ()
+    hide_diff: tuple[str, ...] = ()
+    replacement_trigger: Any = None
+    custom_timeouts: Mapping[str, float] = field(default_factory=dict)
+    aliases: tuple[Alias, ...] = ()
+
+
+def from_request(request: resource_pb2.RegisterResourceRequest) -> Goal:
+    """Decode a registration.
+
+    Unsupported for what this engine does not do, ValueError for malformed values.
+    """
+    _refuse_unsupported(request)
+    trigger = request.replacement_trigger if request.HasField("replacement_trigger") else None
+    return Goal(
+        type=request.type,
+        name=request.name,
+        custom=request.custom,
+        inputs=wire.from_struct(request.object),
+        parent=request.parent,
+        provider=request.provider,
+        package_ref=request.packageRef,
+        version=request.version,
+        download_url=request.pluginDownloadURL,
+        # The SDK collects them in sets; sorted, an unchanged resource is recorded unchanged.
+        dependencies=tuple(sorted(request.dependencies)),
+        property_dependencies={
+            key: sorted(value.urns) for key, value in sorted(request.propertyDependencies.items())
+        },
+        protect=request.protect if request.HasField("protect") else None,
+        retain_on_delete=request.retainOnDelete if request.HasField("retainOnDelete") else None,
+        deleted_with=request.deletedWith,
+        replace_with=tuple(sorted(request.replace_with)),
+        delete_before_replace=request.deleteBeforeReplace if request.deleteBeforeReplaceDefined else None,
+        ignore_changes=tuple(request.ignoreChanges),
+        replace_on_changes=tuple(request.replaceOnChanges),
+        additional_secret_outputs=tuple(request.additionalSecretOutputs),
+        hide_diff=tuple(request.hideDiffs),
+        replacement_trigger=None if trigger is None else wire.from_value(trigger),
+        custom_timeouts=_timeouts(request.customTimeouts),
+        aliases=(*(Alias(urn=urn) for urn in request.aliasURNs), *map(_alias, request.aliases)),
+    )
+
+
+def seconds(duration: str) -> float:
+    """Return the length of a Go duration such as `1h30m` or `500ms`, in seconds; ValueError if it is none."""
+    matches = list(_DURATION.finditer(duration))
+    if not duration or "".join(match.group() for match in matches) != duration:
+        raise ValueError(
+            f"{duration!r} is no duration: expected numbers with units, such as '90s' or '1h30m'"
+        )
+    total = math.fsum(float(match.group(1)) * _UNITS[match.group(2)] for match in matches)
+    return int(total) if total.is_integer() else total
+
+
+def _timeouts(timeouts: resource_pb2.RegisterResourceRequest.CustomTimeouts) -> dict[str, float]:
+    given = {name: getattr(timeouts, name) for name in ("create", "update", "delete", "read")}
+    return {name: seconds(text) for name, text in given.items() if text}
+
+
+def _alias(alias: alias_pb2.Alias) -> Alias:
+    if alias.HasField("urn"):
+        return Alias(urn=alias.urn)
+    spec = alias.spec
+    return Alias(
+        name=spec.name,
+        type=spec.type,
+        stack=spec.stack,
+        project=spec.project,
+        parent=spec.parentUrn,
+        no_parent=spec.noParent,
+    )
+
+
+def _refuse_unsupported(request: resource_pb2.RegisterResourceRequest) -> None:
+    hooks = request.hooks
+    asked = {
+        "a remote component (it needs a component provider of its own)": request.remote,
+        "the transforms option": bool(request.transforms),
+        "the state_migrations option": bool(request.state_migrations),
+        "the import_ option": bool(request.importId),
+        "the env_var_mappings option": bool(request.envVarMappings),
+        "resource hooks": any(getattr(hooks, hook.name) for hook in hooks.DESCRIPTOR.fields),
+        "the replacement of a provider's version by its own package": is_provider_type(request.type)
+        and bool(request.packageRef),
+    }
+    wanted = [what for what, present in asked.items() if present]
+    if wanted:
+        raise Unsupported(
+            f"{request.type} {request.name!r} uses {' and '.join(wanted)}, which the embedded engine does "
+            "not support; leave it out, or run the stack with Pulumi's own engine"
+        )

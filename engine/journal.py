@@ -1,0 +1,268 @@
+"""The state of a run while it changes, and when it reaches the disk.
+
+A checkpoint during a run is [states finished in this run, in order of completion] + [states of the old file
+that were not replaced or removed, in old order]; so what a resource needs always comes before it.
+
+Only one write matters for crash safety: the one before a provider call, which records the call as pending.
+Calls that begin while a write is under way share the next one (group commit).
+"""
+
+import dataclasses
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from engine import integrity
+from engine.errors import CheckpointRefused
+from engine.state import PendingOperation, ResourceState, Snapshot
+from engine.values import same
+
+_SETTLED: Final = frozenset({"updating", "deleting"})
+"""Pending operations of which a provider can say what became of them."""
+
+
+class Entry:
+    """A resource of the old checkpoint: its state, which the run may mark, and whether it is gone."""
+
+    __slots__ = ("gone", "state")
+
+    def __init__(self, state: ResourceState) -> None:
+        self.state = state
+        self.gone = False
+
+
+class Journal:
+    """Old and new states of a run. Thread-safe.
+
+    `save` stores a snapshot durably; None keeps everything in memory, for previews.
+    """
+
+    def __init__(self, snapshot: Snapshot, save: Callable[[Snapshot], None] | None) -> None:
+        self._save = save
+        self._extra = snapshot.extra
+        self._base = [Entry(state) for state in snapshot.resources]
+        self._live = {entry.state.urn: entry for entry in self._base if not entry.state.delete}
+        self._done: dict[str, ResourceState] = {}
+        self._renamed: dict[str, str] = {}
+        # Only `creating` is carried on: such a resource may exist without anybody knowing its id.
+        self._carried = tuple(op for op in snapshot.pending if op.kind == "creating")
+        self.interrupted = tuple(op.resource.urn for op in snapshot.pending if op.kind in _SETTLED)
+        """The URNs of recorded resources whose update or deletion was begun and never reported back."""
+        self._pending: dict[int, PendingOperation] = {}
+        self._tokens = 0
+        self._lock = threading.Condition()
+        self._written = 0
+        self._revision = len(snapshot.pending) - len(self._carried)  # what is not carried on is written off
+        self._writing = False
+
+    def old(self, urn: str) -> Entry | None:
+        """Return the old checkpoint's live entry of a URN, unless this run replaced or removed it."""
+        entry = self._live.get(urn)
+        return None if entry is None or entry.gone else entry
+
+    def new(self, urn: str) -> ResourceState | None:
+        """Return what this run recorded for a URN."""
+        return self._done.get(urn)
+
+    def provider(self, urn: str, id_: str) -> ResourceState | None:
+        """Return the state of a provider by URN and id.
+
+        Recorded in this run, or anywhere in the old checkpoint.
+        """
+        states = (*self._done.values(), *(entry.state for entry in self._base))
+        return next((state for state in states if state.urn == urn and state.id == id_), None)
+
+    def entries(self) -> list[Entry]:
+        """Return the old checkpoint's entries that are still there, in file order."""
+        return [entry for entry in self._base if not entry.gone]
+
+    def begin(self, kind: str, state: ResourceState) -> int:
+        """Record a provider call as pending, durably, and return its token."""
+        with self._lock:
+            self._tokens += 1
+            token = self._tokens
+            self._pending[token] = PendingOperation(state, kind)
+            self._revision += 1
+        try:
+            self.commit()
+        except BaseException:
+            self.abandon(token)  # the call is not going to be made
+            raise
+        return token
+
+    def abandon(self, token: int) -> None:
+        """Take back a pending call that changed nothing."""
+        with self._lock:
+            del self._pending[token]
+            self._revision += 1
+
+    def record(self, state: ResourceState, *, old: Entry | None = None, token: int | None = None) -> None:
+        """Add a finished state.
+
+        `old` is the entry that it takes the place of, `token` the call that is over.
+        """
+        with self._lock:
+            if old is not None:
+                self._rename(old.state.urn, state.urn)
+                old.gone = True
+            if old is None or old.state is not state:
+                self._revision += 1
+            self._done[state.urn] = state
+            self._end(token)
+
+    def supersede(self, state: ResourceState, old: Entry, *, token: int | None = None) -> None:
+        """Add the new half of a replacement.
+
+        The old half waits for its deletion unless that was done before.
+        """
+        with self._lock:
+            if old.state.pending_replacement:
+                old.gone = True
+            else:
+                old.state = dataclasses.replace(old.state, delete=True)
+            self._done[state.urn] = state
+            self._revision += 1
+            self._end(token)
+
+    def mark(self, entry: Entry, *, token: int | None = None, **changes: Any) -> None:
+        """Change fields of an old entry that stays."""
+        with self._lock:
+            entry.state = dataclasses.replace(entry.state, **changes)
+            self._revision += 1
+            self._end(token)
+
+    def remove(self, entry: Entry, *, token: int | None = None) -> None:
+        """Drop an old entry: the resource is gone, or no longer ours."""
+        with self._lock:
+            entry.gone = True
+            self._revision += 1
+            self._end(token)
+
+    def amend(self, urn: str, **changes: Any) -> ResourceState:
+        """Change fields of a state recorded in this run, and return it."""
+        with self._lock:
+            state = self._done[urn]
+            if any(not same(getattr(state, name), value) for name, value in changes.items()):
+                self._done[urn] = state = dataclasses.replace(state, **changes)
+                self._revision += 1
+            return state
+
+    def rename(self, old: str, new: str) -> None:
+        """Note that every reference to one URN means another from now on."""
+        with self._lock:
+            self._rename(old, new)
+
+    def rearrange(self, change: Callable[[ResourceState], ResourceState]) -> None:
+        """Apply a change to every remaining old entry.
+
+        A state that comes back as it is counts as unchanged.
+        """
+        with self._lock:
+            for entry in self.entries():
+                state = change(entry.state)
+                if state is not entry.state:
+                    entry.state = state
+                    self._revision += 1
+
+    def touch(self) -> None:
+        """Have the state written although no resource changed."""
+        with self._lock:
+            self._revision += 1
+
+    def forget_pending_creates(self) -> None:
+        """Drop the carried entries of calls that never reported back."""
+        with self._lock:
+            self._revision += bool(self._carried)
+            self._carried = ()
+
+    @property
+    def pending_creates(self) -> tuple[PendingOperation, ...]:
+        """The creations of earlier runs that never reported back."""
+        return self._carried
+
+    @property
+    def deployed(self) -> bool:
+        """Whether the state holds any resource or pending operation."""
+        return bool(self._done or self._carried or self._pending or self.entries())
+
+    @property
+    def dirty(self) -> bool:
+        """Whether something is not yet on the disk."""
+        return self._written < self._revision
+
+    def commit(self) -> None:
+        """Return once everything recorded so far is on the disk. Raises what `save` raises."""
+        if self._save is None:
+            return
+        with self._lock:
+            wanted = self._revision
+            while self._written < wanted:
+                if self._writing:
+                    self._lock.wait()
+                else:
+                    self._write()
+
+    def snapshot(self) -> Snapshot:
+        """Return the state as it would be written now."""
+        resources: Iterable[ResourceState] = (
+            *self._done.values(),
+            *(entry.state for entry in self._base if not entry.gone),
+        )
+        if self._renamed:
+            resources = (_renamed(state, self._renamed) for state in resources)
+        return Snapshot(
+            resources=tuple(resources), pending=(*self._carried, *self._pending.values()), extra=self._extra
+        )
+
+    def _write(self) -> None:
+        """Write once, without holding the lock meanwhile; it is held on entry and on return."""
+        revision, snapshot, save = self._revision, self.snapshot(), self._save
+        assert save is not None
+        self._writing = True
+        self._lock.release()
+        try:
+            _save_checked(snapshot, save)
+        finally:
+            self._lock.acquire()
+            self._writing = False
+            self._lock.notify_all()
+        self._written = revision
+
+    def _end(self, token: int | None) -> None:
+        if token is not None:
+            del self._pending[token]
+            self._revision += 1
+
+    def _rename(self, old: str, new: str) -> None:
+        if old != new:
+            self._renamed[old] = new
+            self._revision += 1
+
+
+def _save_checked(snapshot: Snapshot, save: Callable[[Snapshot], None]) -> None:
+    broken = integrity.problem(snapshot.resources)
+    if broken is None:
+        save(snapshot)
+        return
+    # Losing what was done to real resources would be worse than a state that needs repair.
+    save(dataclasses.replace(snapshot, integrity_error=broken))
+    raise CheckpointRefused(
+        f"the run led to a state that breaks an invariant: {broken}; it was stored as it is"
+    )
+
+
+def _renamed(state: ResourceState, names: dict[str, str]) -> ResourceState:
+    if not names.keys() & state.needs():
+        return state
+    urn, separator, id_ = state.provider.rpartition("::")
+    return dataclasses.replace(
+        state,
+        parent=names.get(state.parent, state.parent),
+        deleted_with=names.get(state.deleted_with, state.deleted_with),
+        provider=f"{names.get(urn, urn)}{separator}{id_}",
+        dependencies=tuple(names.get(item, item) for item in state.dependencies),
+        replace_with=tuple(names.get(item, item) for item in state.replace_with),
+        property_dependencies={
+            key: [names.get(item, item) for item in urns] for key, urns in state.property_dependencies.items()
+        },
+    )

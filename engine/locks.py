@@ -1,0 +1,81 @@
+"""The lock of a stack: one file per holder in the stack's lock folder, as Pulumi's DIY backend has it.
+
+A lock has no heartbeat and never expires: after a hard kill it stays until it is cancelled. There is no
+compare-and-swap to build on, so of two contenders both may lose.
+"""
+
+import contextlib
+import datetime
+import getpass
+import json
+import os
+import socket
+import time
+import uuid
+from collections.abc import Iterator
+
+from engine.backend import Backend
+from engine.errors import BackendError, ConcurrentUpdateError
+from engine.names import StackRef
+
+
+@contextlib.contextmanager
+def held(backend: Backend, stack: StackRef) -> Iterator[None]:
+    """Hold the stack's lock; ConcurrentUpdateError, with the owners, if anybody else does."""
+    name = f"{uuid.uuid4()}.json"
+    key = f"{stack.locks_folder}/{name}"
+    _refuse_if_locked(backend, stack, own=name)
+    backend.create(key, _content())
+    try:
+        _refuse_if_locked(backend, stack, own=name)
+        yield
+    finally:
+        backend.delete(key)
+
+
+def break_all(backend: Backend, stack: StackRef) -> int:
+    """Delete every lock file of the stack and return how many there were. Does not stop their holders."""
+    names = backend.list(stack.locks_folder)
+    for name in names:
+        backend.delete(f"{stack.locks_folder}/{name}")
+    return len(names)
+
+
+def _refuse_if_locked(backend: Backend, stack: StackRef, own: str) -> None:
+    others = [name for name in backend.list(stack.locks_folder) if name != own]
+    if others:
+        owners = "".join(f"\n  {_owner(backend, f'{stack.locks_folder}/{name}')}" for name in others)
+        raise ConcurrentUpdateError(
+            f"the stack is currently locked by {len(others)} lock(s). Either wait for the other process(es) "
+            f"to end or delete the lock file with `pulumi cancel`.{owners}"
+        )
+
+
+def _owner(backend: Backend, key: str) -> str:
+    try:
+        lock = json.loads(backend.read(key) or b"{}")
+        return (
+            f"{backend.url}/{key}: created by {lock['username']}@{lock['hostname']} (pid {lock['pid']}) "
+            f"at {lock['timestamp']}"
+        )
+    except (ValueError, KeyError, TypeError, BackendError):
+        return f"{backend.url}/{key}: its owner cannot be read"
+
+
+def _content() -> bytes:
+    seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
+    moment = datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    lock = {
+        "pid": os.getpid(),
+        "username": _user(),
+        "hostname": socket.gethostname(),
+        "timestamp": f"{moment}.{nanoseconds:09d}Z",
+    }
+    return json.dumps(lock, separators=(",", ":")).encode()
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user need not be in the password file
+        return str(os.getuid())

@@ -1,0 +1,268 @@
+"""The resource monitor that the Pulumi SDK talks to, as an object in this process.
+
+Methods have the names and messages of Pulumi's ResourceMonitor service. The SDK calls them from the threads
+of its event loop's executor, so that a registration may block until its step is done.
+"""
+
+# ruff: noqa: N802 - the names are those of the service
+
+import contextlib
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any, Final, NoReturn
+
+import grpc  # type: ignore[import-untyped]
+from google.protobuf import empty_pb2  # type: ignore[import-untyped]
+from pulumi.runtime.proto import engine_pb2, resource_pb2
+
+from engine import goals, wire
+from engine.errors import Unsupported
+from engine.goals import Goal
+from engine.names import ORGANIZATION
+from engine.packages import Package
+from engine.provider import Properties, ProviderError
+from engine.providers import Providers
+from engine.registration import Registrar
+from engine.run import Run, Stopped
+from engine.urns import STACK_TYPE, package_of
+from engine.values import contains_unknown
+
+logger = logging.getLogger(__name__)
+
+FEATURES: Final = (
+    resource_pb2.RESOURCE_MONITOR_FEATURE_SECRETS,
+    resource_pb2.RESOURCE_MONITOR_FEATURE_RESOURCE_REFERENCES,
+    resource_pb2.RESOURCE_MONITOR_FEATURE_ALIAS_SPECS,
+    resource_pb2.RESOURCE_MONITOR_FEATURE_REPLACEMENT_TRIGGER,
+    resource_pb2.RESOURCE_MONITOR_FEATURE_DELETED_WITH,
+    resource_pb2.RESOURCE_MONITOR_FEATURE_REPLACE_WITH,
+    resource_pb2.RESOURCE_MONITOR_FEATURE_PARAMETERIZATION,
+    resource_pb2.RESOURCE_MONITOR_FEATURE_BYTE_STRING,
+)
+"""What is announced to the SDK; it raises by itself when a program uses anything else."""
+
+_SEVERITIES: Final = {
+    engine_pb2.INFO: "info#err",
+    engine_pb2.WARNING: "warning",
+    engine_pb2.ERROR: "error",
+}
+
+
+class MonitorError(grpc.RpcError):  # type: ignore[misc]
+    """How an answer is refused, in the form that the SDK understands."""
+
+    def __init__(self, code: grpc.StatusCode, details: str) -> None:
+        super().__init__(details)
+        self._code = code
+        self._details = details
+
+    def code(self) -> grpc.StatusCode:
+        """Return the gRPC status; UNAVAILABLE tells the SDK that the engine stops the program."""
+        return self._code
+
+    def details(self) -> str:
+        """Return the text."""
+        return self._details
+
+
+class Monitor:
+    """Serves one program's run.
+
+    `finish` carries out the deletions, once the program ended without an error.
+    """
+
+    def __init__(
+        self, run: Run, registrar: Registrar, providers: Providers, finish: Callable[[], None]
+    ) -> None:
+        self.stack_outputs: Properties | None = None
+        """What the program exports; None if it did not get there."""
+        self.completed = False
+        """Whether the program ended without an error and everything was carried out."""
+        self._run = run
+        self._registrar = registrar
+        self._providers = providers
+        self._finish = finish
+        self._stack_urn = ""
+        self._lock = threading.Lock()
+
+    def GetDeploymentInfo(self, _: empty_pb2.Empty) -> resource_pb2.DeploymentInfo:
+        """Say what the engine can do."""
+        stack = self._run.stack
+        return resource_pb2.DeploymentInfo(
+            supportedFeatures=FEATURES,
+            project=stack.project,
+            stack=stack.name,
+            organization=ORGANIZATION,
+            dryRun=self._run.preview,
+            parallel=self._run.parallel,
+        )
+
+    def RegisterResource(
+        self, request: resource_pb2.RegisterResourceRequest
+    ) -> resource_pb2.RegisterResourceResponse:
+        """Bring one resource to its wanted state; returns when that is done."""
+        with self._answering():
+            state = self._registrar.register(goals.from_request(request))
+            if state.type == STACK_TYPE:
+                self._stack_urn = state.urn
+            outputs = wire.to_struct(state.outputs if state.custom else {})
+            return resource_pb2.RegisterResourceResponse(urn=state.urn, id=state.id, object=outputs)
+
+    def ReadResource(self, request: resource_pb2.ReadResourceRequest) -> resource_pb2.ReadResourceResponse:
+        """Read one resource that is not managed here."""
+        with self._answering():
+            goal = Goal(
+                type=request.type,
+                name=request.name,
+                custom=True,
+                inputs=wire.from_struct(request.properties),
+                parent=request.parent,
+                provider=request.provider,
+                package_ref=request.packageRef,
+                version=request.version,
+                download_url=request.pluginDownloadURL,
+                dependencies=tuple(sorted(request.dependencies)),
+                additional_secret_outputs=tuple(request.additionalSecretOutputs),
+            )
+            state = self._registrar.read(goal, request.id)
+            return resource_pb2.ReadResourceResponse(
+                urn=state.urn, id=state.id, properties=wire.to_struct(state.outputs)
+            )
+
+    def RegisterResourceOutputs(
+        self, request: resource_pb2.RegisterResourceOutputsRequest
+    ) -> empty_pb2.Empty:
+        """Take the outputs of a component; those of the stack are held until the end."""
+        with self._answering():
+            outputs = wire.from_struct(request.outputs)
+            if request.urn == self._stack_urn:
+                self.stack_outputs = outputs
+            else:
+                self._component_outputs(request.urn, outputs)
+            return empty_pb2.Empty()
+
+    def Invoke(self, request: resource_pb2.ResourceInvokeRequest) -> resource_pb2.ResourceInvokeResponse:
+        """Call a provider's function; unknown where an argument is not known yet."""
+        with self._answering():
+            self._run.check()
+            args = wire.from_struct(request.args)
+            if contains_unknown(args):
+                return resource_pb2.ResourceInvokeResponse(unknown=True)
+            package = Package(package_of(request.tok), request.version, request.pluginDownloadURL)
+            reference = request.provider or self._registrar.default_reference(
+                self._registrar.packages.resolve(request.packageRef, package)
+            )
+            try:
+                result = self._run.call(self._providers.get(reference).invoke, request.tok, args)
+            except ProviderError as error:
+                raise MonitorError(grpc.StatusCode.UNKNOWN, str(error)) from error
+            return resource_pb2.ResourceInvokeResponse(**{"return": wire.to_struct(result)})
+
+    def RegisterPackage(
+        self, request: resource_pb2.RegisterPackageRequest
+    ) -> resource_pb2.RegisterPackageResponse:
+        """Give a reference to a package; parameterized ones are refused."""
+        with self._answering():
+            if request.HasField("parameterization") or request.HasField("extension"):
+                raise Unsupported(
+                    f"package {request.name!r} is parameterized, which the embedded engine does not support; "
+                    "run the stack with Pulumi's own engine"
+                )
+            package = Package(request.name, request.version, request.download_url)
+            return resource_pb2.RegisterPackageResponse(ref=self._registrar.packages.register(package))
+
+    def SignalAndWaitForShutdown(self, _: empty_pb2.Empty) -> empty_pb2.Empty:
+        """Note that the program ended without an error, and carry out the deletions."""
+        with self._answering():
+            self._run.check()
+            self._finish()
+            self.completed = True
+            return empty_pb2.Empty()
+
+    def SupportsFeature(
+        self, request: resource_pb2.SupportsFeatureRequest
+    ) -> resource_pb2.SupportsFeatureResponse:
+        """Answer old SDKs; this one asks GetDeploymentInfo."""
+        return resource_pb2.SupportsFeatureResponse(
+            hasSupport=request.id in ("secrets", "resourceReferences")
+        )
+
+    def Call(self, request: resource_pb2.ResourceCallRequest) -> NoReturn:
+        """Refuse methods of remote components."""
+        self._refuse(f"the call of the component method {request.tok}")
+
+    def ExistsResource(self, request: resource_pb2.ExistsResourceRequest) -> NoReturn:
+        """Refuse existence checks."""
+        self._refuse(f"the existence check of a {request.type}")
+
+    def RegisterStackTransform(self, _: Any) -> NoReturn:
+        """Refuse transforms."""
+        self._refuse("a stack transform")
+
+    def RegisterStackInvokeTransform(self, _: Any) -> NoReturn:
+        """Refuse transforms of invokes."""
+        self._refuse("an invoke transform")
+
+    def RegisterResourceHook(self, request: resource_pb2.RegisterResourceHookRequest) -> NoReturn:
+        """Refuse hooks."""
+        self._refuse(f"the resource hook {request.name!r}")
+
+    def RegisterErrorHook(self, request: resource_pb2.RegisterErrorHookRequest) -> NoReturn:
+        """Refuse hooks for errors."""
+        self._refuse(f"the error hook {request.name!r}")
+
+    def _component_outputs(self, urn: str, outputs: Properties) -> None:
+        state = self._run.journal.new(urn)
+        if state is None:
+            raise ProviderError(f"outputs were registered for {urn}, which is not registered")
+        if not state.custom:
+            self._run.events.outputs(self._run.journal.amend(urn, outputs=outputs))
+
+    def _refuse(self, what: str) -> NoReturn:
+        with self._answering():
+            raise Unsupported(
+                f"the program uses {what}, which the embedded engine does not support; "
+                "leave it out, or run the stack with Pulumi's own engine"
+            )
+        raise AssertionError
+
+    @contextlib.contextmanager
+    def _answering(self) -> Iterator[None]:
+        """Turn failures into the SDK's terms.
+
+        Whatever went wrong is noted, and the program is told to end.
+        """
+        try:
+            yield
+        except MonitorError:
+            raise
+        except Stopped as stopped:
+            raise MonitorError(grpc.StatusCode.UNAVAILABLE, "the engine is shutting down") from stopped
+        # Every request has to be answered, and nothing that one of them ran into may go unreported.
+        except Exception as error:
+            self._run.fail(str(error) or repr(error), cause=error)
+            raise MonitorError(grpc.StatusCode.UNAVAILABLE, "the engine is shutting down") from error
+
+
+class LogSink:
+    """The engine object of the SDK: takes log messages. Debug messages are many and are dropped at once."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def Log(self, request: engine_pb2.LogRequest) -> empty_pb2.Empty:
+        """Report one message of the program to the user."""
+        severity = _SEVERITIES.get(request.severity)
+        if severity is not None:
+            self._run.events.diagnostic(
+                request.message, severity=severity, urn=request.urn, ephemeral=request.ephemeral
+            )
+        return _EMPTY
+
+    def RequirePulumiVersion(self, _: Any) -> empty_pb2.Empty:
+        """Accept any range: this engine is not the CLI that the range is about."""
+        return _EMPTY
+
+
+_EMPTY: Final = empty_pb2.Empty()

@@ -1,0 +1,272 @@
+"""One operation on one stack, from the loaded checkpoint to the stored outcome.
+
+Used by `api` under the stack's lock; knows programs, deletions and refreshes, but not who asked.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pulumi import RunError
+
+from engine import program, urns
+from engine.checkpoint import Document
+from engine.codec import Codec
+from engine.crypto import Secrets
+from engine.deletion import Deletions
+from engine.errors import BackendError, EngineError, UpdateFailed
+from engine.events import Events, EventSink
+from engine.journal import Journal
+from engine.monitor import Monitor
+from engine.names import StackRef
+from engine.provider import Properties, ProviderFactory
+from engine.providers import Providers
+from engine.refresh import Refresh
+from engine.registration import Registrar
+from engine.run import Run
+from engine.state import Snapshot
+from engine.steps import Steps
+from engine.storage import ABSENT, Storage, version_of
+from engine.threads import Workers
+
+_MASK = "[secret]"
+_UNSUPPORTED_BY_CLI = "The Pulumi CLI does not support"
+"""How the SDK words that a feature was not announced to it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is asked for.
+
+    Configuration (keys `namespace:name`), who is told, and what it is called in history.
+    """
+
+    config: Mapping[str, str] = field(default_factory=dict)
+    secret_config: Mapping[str, str] = field(default_factory=dict)
+    message: str = ""
+    on_event: EventSink | None = None
+
+    @property
+    def all_config(self) -> dict[str, str]:
+        """Plain and secret values together."""
+        return {**self.config, **self.secret_config}
+
+    @property
+    def masked_config(self) -> dict[str, str]:
+        """The configuration as events may show it."""
+        return {**self.config, **dict.fromkeys(self.secret_config, _MASK)}
+
+
+class Operation:
+    """An operation in progress. With `storage` None it is a preview and leaves no trace."""
+
+    def __init__(
+        self,
+        stack: StackRef,
+        data: bytes | None,
+        document: Document,
+        secrets: Secrets,
+        *,
+        storage: Storage | None,
+        factories: Mapping[str, ProviderFactory],
+        workers: Workers,
+        parallel: int,
+        request: Request,
+    ) -> None:
+        self.data = data
+        """The checkpoint file as it is now; None as long as there is none."""
+        self._stack = stack
+        self._secrets = secrets
+        self._storage = storage
+        self._request = request
+        self._codec = Codec(secrets)
+        self._workers = workers
+        snapshot = self._codec.decode(document)
+        self.journal = Journal(snapshot, self._save if storage is not None else None)
+        self._events = Events(request.on_event, planning=storage is None)
+        self.run = Run(stack, self.journal, self._events, preview=storage is None, parallel=parallel)
+        self._providers = Providers(factories, self.journal.provider)
+        self._steps = Steps(self.run, self._providers)
+        self._recorded_config: dict[str, Any] = dict(request.config)
+        self._started = time.time()
+        name = f"{stack.project}-{stack.name}"
+        self._stack_urn = urns.make(stack.name, stack.project, "", urns.STACK_TYPE, name)
+
+    @property
+    def changes(self) -> dict[str, int]:
+        """The steps done so far, by kind."""
+        return dict(self._events.changes)
+
+    @property
+    def outputs(self) -> Properties:
+        """What the stack exports now, secrets wrapped."""
+        old = self.journal.old(self._stack_urn)
+        state = self.journal.new(self._stack_urn) or (old.state if old else None)
+        return state.outputs if state else {}
+
+    @property
+    def version(self) -> str:
+        """The token of the state as it is now."""
+        return version_of(self.data) if self.data is not None and self.journal.deployed else ABSENT
+
+    def update(self, inline_program: Callable[[], object]) -> None:
+        """Run the program and bring everything to what it says; UpdateFailed if that did not succeed."""
+        request = self._request
+        secret_keys = frozenset(request.secret_config)
+        registrar = Registrar(self.run, self._steps, self._providers, request.all_config, secret_keys)
+        monitor = Monitor(
+            self.run, registrar, self._providers, Deletions(self.run, self._steps, self._workers).carry_out
+        )
+        with _Reporting(self, "update"):
+            self._warn_of_pending_creates()
+            Refresh(self.run, self._steps, self._workers).settle(self.journal.interrupted)
+            if not self.run.stopped:
+                self._run_program(inline_program, monitor, secret_keys)
+            self._store_outputs(monitor)
+
+    def destroy(self) -> None:
+        """Delete everything that is recorded; UpdateFailed if something stayed."""
+        with _Reporting(self, "destroy"):
+            Deletions(self.run, self._steps, self._workers).carry_out()
+
+    def refresh(self, *, clear_pending_creates: bool) -> None:
+        """Record what the providers find; UpdateFailed if one of them failed."""
+        with _Reporting(self, "refresh"):
+            if clear_pending_creates:
+                self.journal.forget_pending_creates()
+            self._warn_of_pending_creates()
+            Refresh(self.run, self._steps, self._workers).carry_out()
+
+    def begin(self) -> None:
+        """Open the stream of events, and encrypt the secret configuration for the history."""
+        self._events.prelude(self._request.masked_config)
+        if self._storage is None or not self._request.secret_config:
+            return
+        if self._secrets.state is None:
+            self.journal.touch()  # the salt is of use only if the state records it
+        for key, value in self._request.secret_config.items():
+            self._recorded_config[key] = {"secure": self._secrets.encrypt(value)}
+
+    def end(self, kind: str) -> None:
+        """Store what is not stored yet, write the history, close the stream.
+
+        UpdateFailed if anything failed.
+        """
+        try:
+            self.journal.commit()
+        except EngineError as error:
+            self.run.fail(str(error), cause=error)
+        self._record(kind)
+        self._events.finish(result=self._result)
+        if self.run.failed:
+            diagnostics = tuple(self.run.diagnostics)
+            raise UpdateFailed(
+                f"{kind} of {self._stack} failed: {diagnostics[0]}", diagnostics
+            ) from self.run.cause
+
+    def _run_program(
+        self, inline_program: Callable[[], object], monitor: Monitor, secret_keys: frozenset[str]
+    ) -> None:
+        try:
+            program.execute(
+                inline_program,
+                self.run,
+                monitor,
+                self._workers,
+                config=self._request.all_config,
+                secret_keys=secret_keys,
+            )
+        except RunError as error:
+            if not self.run.failed:  # else the engine itself made the program end
+                self.run.fail(str(error), cause=error)
+        # The program is foreign code; whatever ends it is the operation's outcome, not the engine's.
+        except Exception as error:
+            if not self.run.failed:
+                self.run.fail(_program_error(error), cause=error)
+        if not monitor.completed and not self.run.failed:
+            self.run.fail("the program ended before everything was carried out")
+
+    def _store_outputs(self, monitor: Monitor) -> None:
+        urn = self._stack_urn
+        state = self.journal.new(urn)
+        if state is None:
+            return
+        if monitor.stack_outputs is not None:
+            # After a failure what the program did not get to may still be as it was exported before.
+            kept = state.outputs if self.run.failed else {}
+            state = self.journal.amend(urn, outputs={**kept, **monitor.stack_outputs})
+        self._events.outputs(state)
+
+    def _warn_of_pending_creates(self) -> None:
+        pending = self.journal.pending_creates
+        if pending:
+            names = ", ".join(op.resource.urn for op in pending)
+            text = (
+                f"Attempting to deploy or update resources with {len(pending)} pending operations from "
+                f"previous deployment; these may exist without being recorded: {names}. Check, then refresh "
+                "with clear_pending_creates"
+            )
+            self._events.diagnostic(text, severity="warning")
+
+    def _save(self, snapshot: Snapshot) -> None:
+        assert self._storage is not None
+        data = self._codec.encode(self._stack.full_name, snapshot)
+        self._storage.save(self._stack, data)
+        self.data = data
+
+    @property
+    def _result(self) -> str:
+        return "failed" if self.run.failed else "succeeded"
+
+    def _record(self, kind: str) -> None:
+        if self._storage is None or self.data is None:
+            return
+        try:
+            self._storage.record(self._stack, self._history(kind), self.data)
+        except BackendError as error:
+            self.run.fail(f"the update was stored, but not its history: {error}", cause=error)
+
+    def _history(self, kind: str) -> dict[str, Any]:
+        return {
+            "kind": kind,
+            "startTime": int(self._started),
+            "message": self._request.message,
+            "environment": {},
+            "config": self._recorded_config,
+            "version": 0,
+            "result": self._result,
+            "endTime": int(time.time()),
+            "resourceChanges": self.changes,
+        }
+
+
+class _Reporting:
+    """The frame of every operation: events before, the outcome after, whatever happens between."""
+
+    def __init__(self, operation: Operation, kind: str) -> None:
+        self._operation = operation
+        self._kind = kind
+
+    def __enter__(self) -> None:
+        self._operation.begin()
+
+    def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
+        if error is not None:
+            self._operation.run.fail(str(error) or repr(error), cause=error)
+        try:
+            self._operation.end(self._kind)
+        except UpdateFailed:
+            # What asks the whole process to end is stronger than the failure that it caused here.
+            if error is None or isinstance(error, Exception):
+                raise
+
+
+def _program_error(error: Exception) -> str:
+    text = f"the program raised {type(error).__name__}: {error}"
+    if _UNSUPPORTED_BY_CLI not in text:
+        return text
+    return (
+        f"{text} (Here the embedded engine is meant: it does not support this. Leave it out, or run the "
+        "stack with Pulumi's own engine)"
+    )

@@ -1,0 +1,124 @@
+"""Threads that outlive single operations: starting one costs as much as a tenth of a small update."""
+
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Final, ParamSpec, TypeVar
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+_Queue = queue.SimpleQueue[Callable[[], None]]
+
+IDLE_SECONDS: Final = 30.0
+"""How long a thread without work is kept."""
+
+
+class Workers:
+    """Threads for all operations of an engine. There are as many as there is work at once; idle ones end."""
+
+    def __init__(self) -> None:
+        self._idle: list[_Queue] = []
+        self._lock = threading.Lock()
+
+    def executor(self, limit: int) -> "Executor":
+        """Return an executor that uses at most `limit` of the threads at a time; shut it down after use."""
+        return Executor(self, limit)
+
+    def run(self, work: Callable[[], None]) -> None:
+        """Have a thread do the work, which must not raise."""
+        with self._lock:
+            inbox = self._idle.pop() if self._idle else None
+        if inbox is None:
+            inbox = queue.SimpleQueue()
+            threading.Thread(target=self._serve, args=(inbox,), name="engine-worker", daemon=True).start()
+        inbox.put(work)
+
+    def _serve(self, inbox: _Queue) -> None:
+        while True:
+            try:
+                work = inbox.get(timeout=IDLE_SECONDS)
+            except queue.Empty:
+                if self._retire(inbox):
+                    return
+                continue
+            work()
+            del work  # a thread that waits must not keep an operation's objects alive
+            with self._lock:
+                self._idle.append(inbox)
+
+    def _retire(self, inbox: _Queue) -> bool:
+        """Take an idle thread off the list; False if work is on its way to it."""
+        with self._lock:
+            if inbox not in self._idle:
+                return False
+            self._idle.remove(inbox)
+            return True
+
+
+class Executor(ThreadPoolExecutor):
+    """One operation's share of the workers.
+
+    A ThreadPoolExecutor only because asyncio takes nothing else as a loop's default executor; it starts no
+    threads of its own.
+    """
+
+    def __init__(self, workers: Workers, limit: int) -> None:
+        super().__init__(max_workers=1)
+        self._workers = workers
+        self._limit = limit
+        self._waiting: deque[Callable[[], None]] = deque()
+        self._running = 0
+        self._closed = False
+        self._changed = threading.Condition()
+
+    def submit(
+        self, fn: Callable[Arguments, Result], /, *args: Arguments.args, **kwargs: Arguments.kwargs
+    ) -> Future[Result]:
+        """Run the call as soon as one of the threads is free."""
+        future: Future[Result] = Future()
+
+        def work() -> None:
+            _fulfil(future, lambda: fn(*args, **kwargs))
+
+        with self._changed:
+            if self._closed:
+                raise RuntimeError("the executor was shut down")
+            self._waiting.append(work)
+            starting = self._running < self._limit
+            self._running += starting
+        if starting:
+            self._workers.run(self._drain)
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Take no more calls; with `wait`, return when all are done."""
+        with self._changed:
+            self._closed = True
+            if cancel_futures:
+                self._waiting.clear()
+            if wait:
+                self._changed.wait_for(lambda: not self._running)
+
+    def _drain(self) -> None:
+        while True:
+            with self._changed:
+                if not self._waiting:
+                    self._running -= 1
+                    self._changed.notify_all()
+                    return
+                work = self._waiting.popleft()
+            work()
+
+
+def _fulfil(future: Future[Any], call: Callable[[], Any]) -> None:
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        result = call()
+    # Whatever the call raises belongs to whoever waits for the future.
+    except BaseException as error:
+        future.set_exception(error)
+    else:
+        future.set_result(result)

@@ -1,0 +1,95 @@
+"""Property values on the wire: protobuf Struct, as the Pulumi SDK sends and expects them."""
+
+from typing import Any
+
+from google.protobuf import struct_pb2  # type: ignore[import-untyped]
+
+from engine import assets, specials
+from engine.provider import Properties
+from engine.specials import OUTPUT, SECRET, SIGNATURE, UNKNOWN_TEXTS
+from engine.values import UNKNOWN, Archive, Asset, Secret, secret
+
+_EXACT = 2.0**53
+"""Doubles below this are exact integers when they are integral."""
+
+
+def from_struct(struct: struct_pb2.Struct) -> Properties:
+    """Decode the properties of a request.
+
+    Assets get their hashes; ValueError for what cannot be understood.
+    """
+    return {key: from_value(value) for key, value in struct.fields.items()}
+
+
+def from_value(value: struct_pb2.Value) -> Any:
+    """Decode one value."""
+    kind = value.WhichOneof("kind")
+    if kind == "string_value":
+        text = value.string_value
+        return UNKNOWN if text in UNKNOWN_TEXTS else text
+    if kind == "struct_value":
+        return _from_fields(value.struct_value)
+    if kind == "list_value":
+        return [from_value(item) for item in value.list_value.values]
+    if kind == "number_value":
+        return _number(value.number_value)
+    return value.bool_value if kind == "bool_value" else None
+
+
+def to_struct(properties: Properties) -> struct_pb2.Struct:
+    """Encode the properties of an answer."""
+    struct = struct_pb2.Struct()
+    fields = struct.fields
+    for key, value in properties.items():
+        _put(fields[key], value)
+    return struct
+
+
+def _from_fields(struct: struct_pb2.Struct) -> Any:
+    fields = from_struct(struct)
+    if SIGNATURE not in fields:
+        return fields
+    kind = fields.pop(SIGNATURE)
+    if kind == SECRET:
+        return secret(fields.get("value"))
+    if kind == OUTPUT:
+        value = fields.get("value", UNKNOWN)
+        return secret(value) if fields.get("secret") else value
+    special = specials.decode(kind, fields)
+    return assets.with_hash(special) if isinstance(special, Asset | Archive) else special
+
+
+def _number(number: float) -> int | float:
+    return int(number) if number.is_integer() and -_EXACT <= number <= _EXACT else number
+
+
+def _put(target: struct_pb2.Value, value: Any) -> None:
+    if isinstance(value, str):
+        target.string_value = value
+    elif isinstance(value, bool):
+        target.bool_value = value
+    elif value is None:
+        target.null_value = struct_pb2.NULL_VALUE
+    elif isinstance(value, int | float):
+        target.number_value = value
+    elif isinstance(value, dict):
+        _put_fields(target.struct_value, value)
+    elif isinstance(value, list | tuple):
+        _put_items(target.list_value, value)
+    elif isinstance(value, Secret):
+        _put_fields(target.struct_value, {SIGNATURE: SECRET, "value": value.value})
+    else:
+        _put(target, specials.encode(value))
+
+
+def _put_fields(struct: struct_pb2.Struct, value: dict[str, Any]) -> None:
+    struct.SetInParent()  # an empty object is an object too
+    fields = struct.fields
+    for key, item in value.items():
+        _put(fields[key], item)
+
+
+def _put_items(target: struct_pb2.ListValue, value: list[Any] | tuple[Any, ...]) -> None:
+    target.SetInParent()
+    for item in value:
+        _put(target.values.add(), item)

@@ -1,0 +1,271 @@
+"""Resource options: each does what Pulumi's documentation says, and is recorded."""
+
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+
+from engine import Engine, StackRef, UpdateFailed
+from tests.engine import states
+from tests.engine.fake import Group, Thing, World
+
+Options = pulumi.ResourceOptions
+
+
+def one(opts: Options | None = None, **props: Any) -> Any:
+    """Return a program with one resource, `a`."""
+    return lambda: Thing("a", opts, **props)
+
+
+def nothing() -> None:
+    """Be a program without resources."""
+
+
+def existing(world: World) -> set[str]:
+    """Return the names of what exists."""
+    return {id_.rsplit("-", 1)[0] for id_ in world.resources}
+
+
+def test_a_protected_resource_stays_with_what_it_needs_while_others_are_deleted(
+    engine: Engine, stack: StackRef, world: World, root: Path
+) -> None:
+    def program(protect: bool) -> Any:
+        def run() -> None:
+            base = Thing("base")
+            Thing("safe", Options(protect=protect), of=base.id)
+            Thing("other")
+
+        return run
+
+    engine.up(stack, program(True))
+    with pytest.raises(UpdateFailed, match="Thing::safe' cannot be deleted because it is protected"):
+        engine.up(stack, nothing)
+    assert existing(world) == {"base", "safe"}
+    states.assert_sound(root, stack)
+
+    engine.up(stack, program(False))
+    engine.up(stack, nothing)
+    assert existing(world) == set()
+
+
+def test_a_protected_resource_is_not_replaced(engine: Engine, stack: StackRef, world: World) -> None:
+    engine.up(stack, one(Options(protect=True), forced=1))
+
+    with pytest.raises(UpdateFailed, match="unable to replace resource"):
+        engine.up(stack, one(Options(protect=True), forced=2))
+
+    assert list(world.resources) == ["a-1"]
+    engine.up(stack, one(Options(protect=False), forced=2))
+    assert list(world.resources) == ["a-2"]
+
+
+def test_a_retained_resource_leaves_the_state_but_not_the_world(
+    engine: Engine, stack: StackRef, world: World, root: Path
+) -> None:
+    engine.up(stack, one(Options(retain_on_delete=True)))
+
+    assert engine.up(stack, nothing).changes == {"same": 1, "delete": 1}
+
+    assert existing(world) == {"a"}
+    assert states.names(root, stack) == ["proj-dev"]
+
+
+def test_retention_is_inherited_from_the_parent(engine: Engine, stack: StackRef, world: World) -> None:
+    def program() -> None:
+        group = Group("group", Options(retain_on_delete=True))
+        Thing("a", Options(parent=group))
+
+    engine.up(stack, program)
+    engine.destroy(stack)
+
+    assert existing(world) == {"a"}
+
+
+def test_what_is_deleted_with_another_needs_no_call(engine: Engine, stack: StackRef, world: World) -> None:
+    def program() -> None:
+        cluster = Thing("cluster")
+        Thing("inside", Options(deleted_with=cluster))
+
+    engine.up(stack, program)
+
+    assert engine.destroy(stack).changes == {"delete": 3}
+    assert world.names("delete") == ["cluster"]
+
+
+def test_what_is_deleted_with_another_is_replaced_with_it(
+    engine: Engine, stack: StackRef, world: World
+) -> None:
+    def program(version: int) -> Any:
+        def run() -> None:
+            cluster = Thing("cluster", forced=version)
+            Thing("inside", Options(deleted_with=cluster))
+
+        return run
+
+    engine.up(stack, program(1))
+
+    assert engine.up(stack, program(2)).changes == {"same": 1, "replace": 2}
+
+
+def test_a_resource_is_replaced_with_the_one_it_names(engine: Engine, stack: StackRef, root: Path) -> None:
+    def program(version: int) -> Any:
+        def run() -> None:
+            cluster = Thing("cluster", forced=version)
+            Thing("inside", Options(replace_with=[cluster]))
+
+        return run
+
+    engine.up(stack, program(1))
+    assert engine.up(stack, program(2)).changes == {"same": 1, "replace": 2}
+
+    document = states.json.loads(states.checkpoint_file(root, stack).read_text())
+    assert (document["version"], document["features"]) == (4, ["replaceWith"])
+
+
+def test_a_changed_trigger_replaces(engine: Engine, stack: StackRef, world: World) -> None:
+    engine.up(stack, one(Options(replacement_trigger="one")))
+    assert engine.up(stack, one(Options(replacement_trigger="one"))).changes == {"same": 2}
+
+    assert engine.up(stack, one(Options(replacement_trigger="two"))).changes == {"same": 1, "replace": 1}
+
+
+@pytest.mark.parametrize(
+    ("path", "changed"),
+    [
+        pytest.param("size", {"size": 2, "data": {"x": 1, "y": [1, 2]}}, id="a property"),
+        pytest.param("data.x", {"size": 1, "data": {"x": 2, "y": [1, 2]}}, id="below an object"),
+        pytest.param("data.y[1]", {"size": 1, "data": {"x": 1, "y": [1, 3]}}, id="an item"),
+        pytest.param('data["x"]', {"size": 1, "data": {"x": 2, "y": [1, 2]}}, id="quoted"),
+        pytest.param("data.*", {"size": 1, "data": {"x": 2, "y": []}}, id="all of an object"),
+        pytest.param("size", {"data": {"x": 1, "y": [1, 2]}}, id="a removed property"),
+        pytest.param("added", {"size": 1, "data": {"x": 1, "y": [1, 2]}, "added": 1}, id="an added property"),
+    ],
+)
+def test_ignored_changes_are_no_changes(
+    engine: Engine, stack: StackRef, root: Path, path: str, changed: dict[str, Any]
+) -> None:
+    original = {"size": 1, "data": {"x": 1, "y": [1, 2]}}
+    engine.up(stack, one(**original))
+
+    result = engine.up(stack, one(Options(ignore_changes=[path]), **changed))
+
+    assert result.changes == {"same": 2}
+    assert states.named(root, stack, "a")["inputs"] == original
+    assert engine.up(stack, one(**changed)).changes == {"same": 1, "update": 1}
+
+
+@pytest.mark.parametrize("path", ["size", "*"])
+def test_changes_replace_where_the_program_says_so(
+    engine: Engine, stack: StackRef, world: World, path: str
+) -> None:
+    opts = Options(replace_on_changes=[path])
+    engine.up(stack, one(opts, size=1, other=1))
+
+    assert engine.up(stack, one(opts, size=2, other=1)).changes == {"same": 1, "replace": 1}
+    expected = {"same": 1, "replace": 1} if path == "*" else {"same": 1, "update": 1}
+    assert engine.up(stack, one(opts, size=2, other=2)).changes == expected
+
+
+def test_timeouts_reach_the_provider_in_seconds(
+    engine: Engine, stack: StackRef, world: World, root: Path
+) -> None:
+    timeouts = pulumi.CustomTimeouts(create="1h30m", delete="500ms")
+
+    engine.up(stack, one(Options(custom_timeouts=timeouts)))
+
+    assert world.timeouts["create", "a"] == 5400
+    assert states.named(root, stack, "a")["customTimeouts"] == {"create": 5400, "delete": 0.5}
+
+
+def test_dependencies_are_recorded(engine: Engine, stack: StackRef, root: Path) -> None:
+    def program() -> None:
+        first, second = Thing("first"), Thing("second")
+        Thing("a", Options(depends_on=[first]), of=second.id, plain=1)
+
+    engine.up(stack, program)
+
+    prefix = "urn:pulumi:dev::proj::fake:index:Thing::"
+    recorded = states.named(root, stack, "a")
+    assert recorded["dependencies"] == [f"{prefix}first", f"{prefix}second"]
+    assert recorded["propertyDependencies"] == {"of": [f"{prefix}second"], "plain": []}
+
+
+@pytest.mark.parametrize(
+    "alias",
+    [
+        pytest.param(pulumi.Alias(name="old"), id="by name"),
+        pytest.param("urn:pulumi:dev::proj::fake:index:Thing::old", id="by URN"),
+    ],
+)
+def test_a_renamed_resource_stays_the_same(
+    engine: Engine, stack: StackRef, world: World, root: Path, alias: Any
+) -> None:
+    def before() -> None:
+        old = Thing("old", size=1)
+        Thing("user", of=old.id)
+
+    def after() -> None:
+        new = Thing("new", Options(aliases=[alias]), size=1)
+        Thing("user", of=new.id)
+
+    engine.up(stack, before)
+
+    result = engine.up(stack, after)
+
+    assert result.changes == {"same": 3}
+    assert set(world.resources) == {"old-1", "user-2"}
+    assert "old" not in states.names(root, stack)
+    states.assert_sound(root, stack)
+
+
+def test_children_follow_their_renamed_parent(
+    engine: Engine, stack: StackRef, world: World, root: Path
+) -> None:
+    def program(name: str, opts: Options | None = None) -> Any:
+        def run() -> None:
+            group = Group(name, opts)
+            Thing(f"{name}-child", Options(parent=group))
+            Thing("other-child", Options(parent=group))
+
+        return run
+
+    engine.up(stack, program("c"))
+
+    result = engine.up(stack, program("cnew", Options(aliases=[pulumi.Alias(name="c")])))
+
+    assert result.changes == {"same": 4}
+    assert {"cnew", "cnew-child", "other-child"} <= set(states.names(root, stack))
+    assert existing(world) == {"c-child", "other-child"}
+
+
+def test_a_resource_that_moves_under_a_parent_stays_the_same(
+    engine: Engine, stack: StackRef, root: Path
+) -> None:
+    engine.up(stack, one())
+
+    def program() -> None:
+        group = Group("group")
+        Thing("a", Options(parent=group, aliases=[pulumi.Alias(parent=pulumi.ROOT_STACK_RESOURCE)]))
+
+    assert engine.up(stack, program).changes == {"same": 2, "create": 1}
+
+
+def test_references_to_a_renamed_resource_are_rewritten_even_if_the_run_fails(
+    engine: Engine, stack: StackRef, world: World, root: Path
+) -> None:
+    def before() -> None:
+        old = Thing("old")
+        Thing("user", of=old.id)
+
+    def after() -> None:
+        Thing("new", Options(aliases=[pulumi.Alias(name="old")]))
+        raise RuntimeError("stop here")
+
+    engine.up(stack, before)
+    with pytest.raises(UpdateFailed):
+        engine.up(stack, after)
+
+    prefix = "urn:pulumi:dev::proj::fake:index:Thing::"
+    assert states.named(root, stack, "user")["dependencies"] == [f"{prefix}new"]
+    states.assert_sound(root, stack)
