@@ -1,0 +1,19 @@
+"""The platform program: one environment's configuration in, Platform built, its outputs exported."""
+
+import pulumi
+
+from components.platform import Platform
+from components.settings import PlatformSettings
+
+
+def main() -> None:
+    """Declare the environment of the current stack."""
+    platform = Platform("platform", PlatformSettings.from_config(pulumi.Config()))
+    pulumi.export("namespace", platform.namespace)
+    pulumi.export("broker_name", platform.broker_name)
+    pulumi.export("build_account", platform.build_account)
+    pulumi.export("service_account", platform.service_account)
+
+
+if __name__ == "__main__":
+    main()

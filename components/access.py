@@ -1,0 +1,77 @@
+"""Access: the accounts of the namespace, each with the rights that it needs and no more."""
+
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_kubernetes.core.v1 import Secret, ServiceAccount
+from pulumi_kubernetes.rbac.v1 import Role, RoleBinding
+
+from components.declare import arguments
+from components.manifests import access as manifests
+from components.manifests import kaniko
+from components.manifests.metadata import Manifest, object_meta, platform_labels
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccessArgs:
+    """Whose rights, and how builds get at the storage."""
+
+    namespace: pulumi.Input[str]
+    """Namespace that everything is in."""
+    build_role_arn: str = ""
+    """IAM role of build pods (read contexts, push images); empty: none."""
+    service_role_arn: str = ""
+    """IAM role of the automation service; empty: none."""
+    access_key_id: str = ""
+    """Static key for S3-compatible storage; empty: IAM, and no Secret is made."""
+    secret_access_key: pulumi.Input[str] | None = None
+    """The secret that belongs to `access_key_id`."""
+
+
+class Access(pulumi.ComponentResource):
+    """The accounts of builds and of the automation service with their Roles; the Secret of static keys."""
+
+    build_account: pulumi.Output[str]
+    """Name of the account that build pods run as."""
+    service_account: pulumi.Output[str]
+    """Name of the account that the automation service runs as."""
+
+    def __init__(self, name: str, args: AccessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("knative-lambda:components:Access", name, None, opts)
+        build, service = manifests.BUILD_ACCOUNT, manifests.SERVICE_ACCOUNT
+        self._account(f"{name}-build", build, args.namespace, args.build_role_arn, manifests.build_rules())
+        self._account(
+            f"{name}-service", service, args.namespace, args.service_role_arn, manifests.service_rules()
+        )
+        if args.access_key_id:
+            self._storage_secret(f"{name}-storage", args)
+        self.build_account = pulumi.Output.from_input(build)
+        self.service_account = pulumi.Output.from_input(service)
+        self.register_outputs({"build_account": self.build_account, "service_account": self.service_account})
+
+    def _account(
+        self, name: str, account: str, namespace: pulumi.Input[str], role_arn: str, rules: list[Manifest]
+    ) -> None:
+        """Declare an account with one Role of the same name bound to it."""
+        opts = pulumi.ResourceOptions(parent=self)
+        part = "service" if account == manifests.SERVICE_ACCOUNT else "build"
+        identity = manifests.service_account(
+            account, namespace, role_arn=role_arn, component=part, automount=part == "service"
+        )
+        ServiceAccount(f"{name}-identity", **arguments(identity), opts=opts)
+        Role(
+            f"{name}-role", **arguments(manifests.role(account, namespace, rules, component=part)), opts=opts
+        )
+        binding = manifests.role_binding(account, namespace, component=part)
+        RoleBinding(f"{name}-binding", **arguments(binding), opts=opts)
+
+    def _storage_secret(self, name: str, args: AccessArgs) -> None:
+        Secret(
+            name,
+            metadata=object_meta(kaniko.STORAGE_SECRET, args.namespace, platform_labels("storage")),
+            string_data={
+                kaniko.ACCESS_KEY_ID: args.access_key_id,
+                kaniko.SECRET_ACCESS_KEY: pulumi.Output.secret(args.secret_access_key),
+            },
+            opts=pulumi.ResourceOptions(parent=self),
+        )

@@ -1,0 +1,73 @@
+"""FunctionComponent: one parser as a running function."""
+
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_kubernetes.core.v1 import ConfigMap, ServiceAccount
+
+from components.declare import arguments, custom
+from components.manifests import function as manifests
+
+
+@dataclass(frozen=True, kw_only=True)
+class FunctionArgs:
+    """What a function is made of. Quantities are Kubernetes quantities in pairs of (cpu, memory)."""
+
+    function_name: str
+    """Name of all its objects, see `naming.function_name`."""
+    namespace: str
+    """Namespace that the objects live in; it must exist."""
+    third_party_id: str
+    """Owner of the parser; events of this third party start the function."""
+    parser_id: str
+    """Id of the parser; events with this subject start the function."""
+    image: pulumi.Input[str]
+    """Image reference, by digest wherever the digest is known."""
+    broker: str
+    """Name of the Broker that the Trigger hangs on."""
+    broker_url: str
+    """URL of the Broker's ingress, for what the function wants to send."""
+    handler: str = "parser.handler"
+    """`module.function`, or a function's name, that the wrapper calls."""
+    timeout_seconds: int = 60
+    """Longest run of one call, in seconds."""
+    log_level: str = "info"
+    """debug, info, warning or error."""
+    dead_letter_uri: str = ""
+    """Where undeliverable events are posted; empty: the Service `dead_letter_service`."""
+    dead_letter_service: str = "knative-lambda-dlq-handler"
+    """Service that takes undeliverable events when no URI is set."""
+    min_scale: int = 0
+    """Fewest pods; 0 lets an idle function cost nothing."""
+    max_scale: int = 10
+    """Most pods."""
+    target_concurrency: int = 100
+    """Requests in flight per pod that the autoscaler aims at."""
+    container_concurrency: int = 10
+    """Most requests in flight per pod."""
+    scale_down_delay_seconds: int = 30
+    """How long fewer requests must last before pods are taken away, in seconds."""
+    requests: tuple[str, str] = ("100m", "128Mi")
+    """Guaranteed cpu and memory of one pod."""
+    limits: tuple[str, str] = ("500m", "512Mi")
+    """Most cpu and memory of one pod."""
+
+
+class FunctionComponent(pulumi.ComponentResource):
+    """A ServiceAccount without token, a ConfigMap, a Knative Service, and the Trigger that starts it."""
+
+    service_name: pulumi.Output[str]
+    """Name of the Knative Service, known once it and its Trigger exist."""
+
+    def __init__(self, name: str, args: FunctionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("knative-lambda:components:FunctionComponent", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        account = ServiceAccount(f"{name}-identity", **arguments(manifests.service_account(args)), opts=child)
+        config = ConfigMap(f"{name}-config", **arguments(manifests.config_map(args)), opts=child)
+        # A pod needs its identity and configuration to start; the Trigger needs somewhere to deliver to.
+        after_config = pulumi.ResourceOptions(parent=self, depends_on=[account, config])
+        service = custom(f"{name}-service", manifests.knative_service(args), after_config)
+        after_service = pulumi.ResourceOptions(parent=self, depends_on=[service])
+        trigger = custom(f"{name}-trigger", manifests.start_trigger(args), after_service)
+        self.service_name = trigger.id.apply(lambda _: args.function_name)
+        self.register_outputs({"service_name": self.service_name})

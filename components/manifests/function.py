@@ -1,0 +1,138 @@
+"""The objects of one function: its identity, its configuration and its Knative Service."""
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Final
+
+from components.manifests.metadata import Manifest, function_labels, object_meta, resources, restricted
+from components.manifests.trigger import Delivery, sink, trigger
+
+if TYPE_CHECKING:
+    from components.function import FunctionArgs
+
+PORT: Final = 8080
+START_EVENT: Final = "network.notifi.lambda.parser.start"
+SERVING: Final = "serving.knative.dev/v1"
+
+_CONTAINER: Final = "function"
+_TIMEOUT_MARGIN: Final = 30
+"""Seconds that Knative waits beyond the wrapper's timeout, so that the wrapper's own answer gets through."""
+
+
+def config_name(name: str) -> str:
+    """Return the name of the ConfigMap that belongs to a function."""
+    return f"{name}-config"
+
+
+def service_account(args: "FunctionArgs") -> Manifest:
+    """Return the function's own identity, which may do nothing and gets no token."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": object_meta(args.function_name, args.namespace, _labels(args)),
+        "automountServiceAccountToken": False,
+    }
+
+
+def config_map(args: "FunctionArgs") -> Manifest:
+    """Return the function's configuration, read by its container as environment variables."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": object_meta(config_name(args.function_name), args.namespace, _labels(args)),
+        "data": environment(args),
+    }
+
+
+def environment(args: "FunctionArgs") -> dict[str, str]:
+    """Return the function's environment variables."""
+    return {
+        "THIRD_PARTY_ID": args.third_party_id,
+        "PARSER_ID": args.parser_id,
+        "FUNCTION_NAME": args.function_name,
+        "FUNCTION_NAMESPACE": args.namespace,
+        "HANDLER": args.handler,
+        "TIMEOUT_SECONDS": str(args.timeout_seconds),
+        "LOG_LEVEL": args.log_level,
+        "BROKER_URL": args.broker_url,
+    }
+
+
+def knative_service(args: "FunctionArgs") -> Manifest:
+    """Return the Knative Service: reachable inside the cluster only, from zero to `max_scale` pods."""
+    return {
+        "apiVersion": SERVING,
+        "kind": "Service",
+        "metadata": object_meta(
+            args.function_name,
+            args.namespace,
+            {**_labels(args), "networking.knative.dev/visibility": "cluster-local"},
+        ),
+        "spec": {
+            "template": {
+                "metadata": {"labels": _labels(args), "annotations": _revision_annotations(args)},
+                "spec": _pod(args),
+            }
+        },
+    }
+
+
+def start_trigger(args: "FunctionArgs") -> Manifest:
+    """Return the Trigger that brings the function its parser.start events."""
+    return trigger(
+        name=args.function_name,
+        namespace=args.namespace,
+        labels=_labels(args),
+        broker=args.broker,
+        attributes={
+            "type": START_EVENT,
+            "source": f"network.notifi.{args.third_party_id}",
+            "subject": args.parser_id,
+        },
+        subscriber=sink(args.namespace, service=args.function_name, api_version=SERVING),
+        delivery=Delivery(dead_letter_uri=args.dead_letter_uri, dead_letter_service=args.dead_letter_service),
+    )
+
+
+def _labels(args: "FunctionArgs") -> dict[str, str]:
+    return function_labels(args.third_party_id, args.parser_id, "function")
+
+
+def _revision_annotations(args: "FunctionArgs") -> dict[str, str]:
+    return {
+        "autoscaling.knative.dev/class": "kpa.autoscaling.knative.dev",
+        "autoscaling.knative.dev/metric": "concurrency",
+        "autoscaling.knative.dev/target": str(args.target_concurrency),
+        "autoscaling.knative.dev/min-scale": str(args.min_scale),
+        "autoscaling.knative.dev/max-scale": str(args.max_scale),
+        "autoscaling.knative.dev/scale-down-delay": f"{args.scale_down_delay_seconds}s",
+        # A pod reads its ConfigMap when it starts: changed values need a new revision.
+        "build.notifi.network/config-hash": _config_hash(args),
+    }
+
+
+def _config_hash(args: "FunctionArgs") -> str:
+    return hashlib.sha256(json.dumps(environment(args), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _pod(args: "FunctionArgs") -> Manifest:
+    return {
+        "serviceAccountName": args.function_name,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "containerConcurrency": args.container_concurrency,
+        "timeoutSeconds": args.timeout_seconds + _TIMEOUT_MARGIN,
+        "containers": [
+            {
+                "name": _CONTAINER,
+                "image": args.image,
+                "ports": [{"name": "http1", "containerPort": PORT}],
+                "envFrom": [{"configMapRef": {"name": config_name(args.function_name)}}],
+                "readinessProbe": {"httpGet": {"path": "/health", "port": PORT}, "periodSeconds": 10},
+                "resources": resources(args.requests, args.limits),
+                "securityContext": restricted(),
+                "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 - inside the container
+            }
+        ],
+        "volumes": [{"name": "tmp", "emptyDir": {}}],
+    }

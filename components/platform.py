@@ -1,0 +1,65 @@
+"""Platform: everything that the main job needs in one environment, composed of the components beside it."""
+
+import pulumi
+
+from components import naming
+from components.access import Access, AccessArgs
+from components.broker import Broker, BrokerArgs
+from components.namespace import PlatformNamespace, PlatformNamespaceArgs
+from components.settings import EVENT_TYPES, PlatformSettings
+
+
+class Platform(pulumi.ComponentResource):
+    """The namespace, the accounts with their rights, the broker with the automation service's Triggers."""
+
+    namespace: pulumi.Output[str]
+    """Namespace of the environment."""
+    broker_name: pulumi.Output[str]
+    """Name of the Broker."""
+    build_account: pulumi.Output[str]
+    """Account that build pods run as."""
+    service_account: pulumi.Output[str]
+    """Account that the automation service runs as."""
+
+    def __init__(self, name: str, args: PlatformSettings, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("knative-lambda:components:Platform", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        space = PlatformNamespace(
+            f"{name}-space", PlatformNamespaceArgs(namespace=naming.namespace(args.environment)), child
+        )
+        access = Access(f"{name}-access", _access(args, space.namespace), child)
+        broker = Broker(f"{name}-eventing", _broker(args, space.namespace), child)
+        self.namespace = space.namespace
+        self.broker_name = broker.broker_name
+        self.build_account = access.build_account
+        self.service_account = access.service_account
+        self.register_outputs(
+            {
+                "namespace": self.namespace,
+                "broker_name": self.broker_name,
+                "build_account": self.build_account,
+                "service_account": self.service_account,
+            }
+        )
+
+
+def _access(args: PlatformSettings, namespace: pulumi.Output[str]) -> AccessArgs:
+    return AccessArgs(
+        namespace=namespace,
+        build_role_arn=args.build_role_arn,
+        service_role_arn=args.service_role_arn,
+        access_key_id=args.storage_access_key_id,
+        secret_access_key=args.storage_secret_access_key,
+    )
+
+
+def _broker(args: PlatformSettings, namespace: pulumi.Output[str]) -> BrokerArgs:
+    return BrokerArgs(
+        broker_name=naming.broker_name(args.environment),
+        namespace=namespace,
+        rabbitmq_cluster=args.rabbitmq_cluster,
+        rabbitmq_namespace=args.rabbitmq_namespace,
+        event_types=EVENT_TYPES,
+        subscriber_uri=args.subscriber_uri,
+        dead_letter_uri=args.dead_letter_uri,
+    )

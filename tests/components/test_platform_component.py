@@ -1,0 +1,174 @@
+"""What an environment is declared as."""
+
+import pulumi
+import pytest
+
+from components.access import Access, AccessArgs
+from components.platform import Platform
+from components.settings import EVENT_TYPES, PlatformSettings
+from tests.components.declaring import declare, is_secret
+
+
+def settings(**values):
+    return PlatformSettings.parse({"environment": "dev", **values})
+
+
+@pytest.fixture(scope="module")
+def declared():
+    return declare(lambda: Platform("platform", settings()))
+
+
+def test_types_names_and_parents_are_a_contract(declared):
+    triggers = [
+        (
+            "kubernetes:eventing.knative.dev/v1:Trigger",
+            f"platform-eventing-{kind}-trigger",
+            "platform-eventing",
+        )
+        for kind in EVENT_TYPES
+    ]
+    rbac = "kubernetes:rbac.authorization.k8s.io/v1"
+    expected = [
+        ("knative-lambda:components:Platform", "platform", "knative-lambda-test"),
+        ("knative-lambda:components:Access", "platform-access", "platform"),
+        (f"{rbac}:RoleBinding", "platform-access-build-binding", "platform-access"),
+        ("kubernetes:core/v1:ServiceAccount", "platform-access-build-identity", "platform-access"),
+        (f"{rbac}:Role", "platform-access-build-role", "platform-access"),
+        (f"{rbac}:RoleBinding", "platform-access-service-binding", "platform-access"),
+        ("kubernetes:core/v1:ServiceAccount", "platform-access-service-identity", "platform-access"),
+        (f"{rbac}:Role", "platform-access-service-role", "platform-access"),
+        ("knative-lambda:components:Broker", "platform-eventing", "platform"),
+        ("kubernetes:eventing.knative.dev/v1:Broker", "platform-eventing-broker", "platform-eventing"),
+        (
+            "kubernetes:eventing.knative.dev/v1alpha1:RabbitmqBrokerConfig",
+            "platform-eventing-config",
+            "platform-eventing",
+        ),
+        ("knative-lambda:components:PlatformNamespace", "platform-space", "platform"),
+        ("kubernetes:core/v1:Namespace", "platform-space-namespace", "platform-space"),
+        *triggers,
+    ]
+    assert declared.identities() == sorted(expected, key=lambda row: row[1])
+
+
+def test_its_outputs_are_the_declared_ones(declared):
+    assert declared.outputs["platform"] == {
+        "namespace": "knative-lambda-dev",
+        "broker_name": "knative-lambda-broker-dev",
+        "build_account": "kaniko-builder",
+        "service_account": "knative-lambda-builder",
+    }
+    assert set(declared.outputs["platform"]) == set(Platform.__annotations__)
+
+
+def test_everything_waits_for_the_namespace(declared):
+    namespaced = [
+        name
+        for _, name, parent in declared.identities()
+        if parent in {"platform-access", "platform-eventing"}
+    ]
+
+    for name in namespaced:
+        assert declared.inputs(name)["metadata"]["namespace"] == "knative-lambda-dev"
+        assert "platform-space-namespace" in declared.depends_on(name)
+
+
+def test_the_namespace_refuses_privileged_pods(declared):
+    labels = declared.inputs("platform-space-namespace")["metadata"]["labels"]
+
+    assert labels["pod-security.kubernetes.io/enforce"] == "baseline"
+    assert labels["pod-security.kubernetes.io/warn"] == "restricted"
+
+
+def test_a_build_may_read_pods_and_nothing_else(declared):
+    assert declared.inputs("platform-access-build-identity")["automountServiceAccountToken"] is False
+    assert declared.inputs("platform-access-build-role")["rules"] == [
+        {"apiGroups": [""], "resources": ["pods", "pods/log"], "verbs": ["get"]}
+    ]
+    binding = declared.inputs("platform-access-build-binding")
+    assert binding["roleRef"] == {
+        "apiGroup": "rbac.authorization.k8s.io",
+        "kind": "Role",
+        "name": "kaniko-builder",
+    }
+    assert binding["subjects"] == [
+        {"kind": "ServiceAccount", "name": "kaniko-builder", "namespace": "knative-lambda-dev"}
+    ]
+
+
+def test_the_service_may_change_what_functions_and_builds_are_made_of(declared):
+    verbs = ["get", "create", "patch", "delete", "watch"]
+
+    assert declared.inputs("platform-access-service-role")["rules"] == [
+        {"apiGroups": [""], "resources": ["configmaps", "serviceaccounts"], "verbs": verbs},
+        {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": verbs},
+        {"apiGroups": ["serving.knative.dev"], "resources": ["services"], "verbs": verbs},
+        {"apiGroups": ["eventing.knative.dev"], "resources": ["triggers"], "verbs": verbs},
+    ]
+
+
+def test_the_broker_is_backed_by_rabbitmq(declared):
+    broker, config = declared.inputs("platform-eventing-broker"), declared.inputs("platform-eventing-config")
+
+    assert broker["metadata"]["annotations"] == {"eventing.knative.dev/broker.class": "RabbitMQBroker"}
+    assert broker["spec"]["config"] == {
+        "apiVersion": "eventing.knative.dev/v1alpha1",
+        "kind": "RabbitmqBrokerConfig",
+        "name": "knative-lambda-broker-dev",
+        "namespace": "knative-lambda-dev",
+    }
+    assert config["spec"] == {
+        "rabbitmqClusterReference": {"name": "rabbitmq-cluster-dev", "namespace": "rabbitmq-dev"},
+        "queueType": "quorum",
+    }
+
+
+@pytest.mark.parametrize("event_type", EVENT_TYPES)
+def test_the_service_gets_every_event_that_it_serves(declared, event_type):
+    spec = declared.inputs(f"platform-eventing-{event_type}-trigger")["spec"]
+
+    assert spec["filter"] == {"attributes": {"type": event_type}}
+    assert spec["subscriber"]["ref"]["name"] == "knative-lambda-builder"
+    assert {key: spec["delivery"][key] for key in ("retry", "backoffPolicy", "backoffDelay", "timeout")} == {
+        "retry": 5,
+        "backoffPolicy": "exponential",
+        "backoffDelay": "PT1S",
+        "timeout": "PT30S",
+    }
+    assert spec["delivery"]["deadLetterSink"]["ref"]["name"] == "knative-lambda-dlq-handler"
+
+
+def test_addresses_take_the_place_of_services():
+    given = settings(subscriberUri="http://127.0.0.1:1/", deadLetterUri="http://127.0.0.1:2/dead-letters")
+
+    spec = declare(lambda: Platform("platform", given)).inputs(
+        "platform-eventing-network.notifi.lambda.build.start-trigger"
+    )["spec"]
+
+    assert spec["subscriber"] == {"uri": "http://127.0.0.1:1/"}
+    assert spec["delivery"]["deadLetterSink"] == {"uri": "http://127.0.0.1:2/dead-letters"}
+
+
+def test_iam_roles_are_written_on_the_accounts():
+    arn = "arn:aws:iam::123456789012:role/builds"
+
+    declared = declare(lambda: Platform("platform", settings(buildRoleArn=arn)))
+
+    meta = declared.inputs("platform-access-build-identity")["metadata"]
+    assert meta["annotations"] == {"eks.amazonaws.com/role-arn": arn}
+    assert "annotations" not in declared.inputs("platform-access-service-identity")["metadata"]
+
+
+def test_static_keys_are_kept_in_a_secret_and_travel_as_one():
+    def program():
+        secret = pulumi.Output.secret("very-secret")
+        Access("access", AccessArgs(namespace="ns", access_key_id="key", secret_access_key=secret))
+
+    declared = declare(program)
+
+    assert declared.inputs("access-storage")["metadata"]["name"] == "knative-lambda-storage"
+    assert declared.inputs("access-storage")["stringData"] == {
+        "access-key-id": "key",
+        "secret-access-key": "very-secret",
+    }
+    assert is_secret(declared.raw_inputs("access-storage")["stringData"])
