@@ -1,0 +1,1 @@
+"""One outside system a module; nobody else may import boto3, kubernetes or pulumi.automation."""

@@ -1,0 +1,133 @@
+"""The deployment engine that runs in this process: `engine`, its errors turned into ours."""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from automation.errors import DependencyUnavailable, DeployFailed, StackBusy
+from automation.ports import Program, Snapshot, StackMoved
+from automation.settings import AutomationSettings
+from engine import (
+    BackendError,
+    ConcurrentUpdateError,
+    Engine,
+    EngineError,
+    FileBackend,
+    StackNotFound,
+    StackRef,
+    UpdateFailed,
+)
+from engine import StackMoved as EngineStackMoved
+from engine.kubernetes import KubernetesProviders
+
+
+class EmbeddedEngine:
+    """Stacks of one project in one engine, all with the same configuration."""
+
+    def __init__(self, engine: Engine, project: str, config: dict[str, str]) -> None:
+        self._engine = engine
+        self._project = project
+        self._config = config
+
+    def outputs(self, stack: str) -> Snapshot:
+        """See DeploymentEngine."""
+        with _translated(stack):
+            found = self._engine.outputs(self._ref(stack))
+        return Snapshot(outputs=found.values, version=found.version)
+
+    def up(self, stack: str, program: Program, *, expect: str, message: str) -> Snapshot:
+        """See DeploymentEngine."""
+        with _translated(stack):
+            result = self._engine.up(
+                self._ref(stack), program, config=self._config, expect=expect, message=message
+            )
+        return Snapshot(outputs=result.outputs, version=result.version)
+
+    def preview(self, stack: str, program: Program) -> Mapping[str, int]:
+        """See DeploymentEngine."""
+        with _translated(stack):
+            return self._engine.preview(self._ref(stack), program, config=self._config).changes
+
+    def refresh(self, stack: str) -> Snapshot:
+        """See DeploymentEngine."""
+        with _translated(stack):
+            result = self._engine.refresh(self._ref(stack), config=self._config)
+        return Snapshot(outputs=result.outputs, version=result.version)
+
+    def destroy(self, stack: str) -> Snapshot:
+        """See DeploymentEngine."""
+        with _translated(stack):
+            result = self._engine.destroy(self._ref(stack), config=self._config)
+        return Snapshot(outputs=result.outputs, version=result.version)
+
+    def remove(self, stack: str, *, expect: str) -> None:
+        """See DeploymentEngine."""
+        with _translated(stack), contextlib.suppress(StackNotFound):
+            self._engine.destroy(self._ref(stack), config=self._config, expect=expect)
+            self._engine.remove(self._ref(stack))
+
+    def history(self, stack: str) -> list[dict[str, Any]]:
+        """See DeploymentEngine."""
+        with _translated(stack):
+            return self._engine.history(self._ref(stack))
+
+    def export(self, stack: str) -> dict[str, Any]:
+        """See DeploymentEngine."""
+        with _translated(stack):
+            return self._engine.export(self._ref(stack))
+
+    def import_deployment(self, stack: str, deployment: dict[str, Any]) -> None:
+        """See DeploymentEngine."""
+        with _translated(stack):
+            self._engine.import_deployment(self._ref(stack), deployment)
+
+    def cancel(self, stack: str) -> int:
+        """See DeploymentEngine."""
+        with _translated(stack):
+            return self._engine.cancel(self._ref(stack))
+
+    def stacks(self) -> list[str]:
+        """See DeploymentEngine."""
+        with _translated("*"):
+            return sorted(self._engine.stacks(self._project))
+
+    def check(self) -> None:
+        """See DeploymentEngine."""
+        self.outputs("fn-readiness-check")
+
+    def _ref(self, stack: str) -> StackRef:
+        return StackRef(self._project, stack)
+
+
+def create(settings: AutomationSettings) -> EmbeddedEngine:
+    """Return the engine that the settings call for."""
+    engine = Engine(
+        FileBackend(settings.backend_url),
+        {"kubernetes": KubernetesProviders()},
+        passphrase=settings.passphrase,
+    )
+    # A ConfigMap is then updated in place; replacing it would leave a running function without it for a
+    # moment.
+    config = {
+        "kubernetes:enableConfigMapMutable": "true",
+        "kubernetes:clusterIdentifier": settings.environment,
+    }
+    if settings.kubeconfig:
+        config["kubernetes:kubeconfig"] = settings.kubeconfig
+    return EmbeddedEngine(engine, settings.project, config)
+
+
+@contextlib.contextmanager
+def _translated(stack: str) -> Iterator[None]:
+    try:
+        yield
+    except EngineStackMoved as error:
+        raise StackMoved(f"stack {stack} was changed by another process meanwhile") from error
+    except ConcurrentUpdateError as error:
+        raise StackBusy(f"stack {stack} is being updated by another process") from error
+    except UpdateFailed as error:
+        raise DeployFailed(f"the update of stack {stack} failed", details=error.diagnostics) from error
+    except BackendError as error:
+        raise DependencyUnavailable(f"the state of stack {stack} cannot be reached") from error
+    except EngineError as error:
+        raise DeployFailed(f"stack {stack} cannot be updated: {error}") from error

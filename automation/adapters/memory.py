@@ -1,0 +1,63 @@
+"""The source store in memory: for tests and trials, held to the same contract as the real one."""
+
+import threading
+from collections.abc import Mapping
+
+from automation.context import MAX_FILE_BYTES, MAX_FILES, MAX_TOTAL_BYTES
+from automation.errors import InvalidEvent, SourceNotFound
+from automation.ports import Source
+
+
+class MemoryStore:
+    """Objects by (bucket, key), open to be looked at and changed."""
+
+    def __init__(self, context_bucket: str = "contexts") -> None:
+        self.context_bucket = context_bucket
+        self.objects: dict[tuple[str, str], bytes] = {}
+        self._lock = threading.Lock()
+
+    def read(self, source: Source) -> Mapping[str, bytes]:
+        """See SourceStore."""
+        folder = source.key.rstrip("/") + "/"
+        files = {
+            key.removeprefix(folder): data
+            for (bucket, key), data in self._snapshot().items()
+            if bucket == source.bucket and key.startswith(folder) and not key.endswith("/")
+        }
+        files = files or self._single(source)
+        if (
+            len(files) > MAX_FILES
+            or sum(map(len, files.values())) > MAX_TOTAL_BYTES
+            or any(len(data) > MAX_FILE_BYTES for data in files.values())
+        ):
+            raise InvalidEvent(f"{folder} holds more or bigger files than allowed")
+        return files
+
+    def put_context(self, key: str, archive: bytes) -> None:
+        """See SourceStore."""
+        with self._lock:
+            self.objects[self.context_bucket, key] = archive
+
+    def remove_contexts(self, prefix: str) -> None:
+        """See SourceStore."""
+        for bucket, key in self._snapshot():
+            if bucket == self.context_bucket and key.startswith(prefix):
+                with self._lock:
+                    self.objects.pop((bucket, key), None)
+
+    def check(self) -> None:
+        """See SourceStore; memory always answers."""
+
+    def close(self) -> None:
+        """See SourceStore; there is nothing to close."""
+
+    def _single(self, source: Source) -> dict[str, bytes]:
+        data = self._snapshot().get((source.bucket, source.key.rstrip("/")))
+        if data is None:
+            raise SourceNotFound(f"there is no code at s3://{source.bucket}/{source.key}")
+        name = source.key.rstrip("/").rpartition("/")[2]
+        return {name if name.endswith(".py") else "parser.py": data}
+
+    def _snapshot(self) -> dict[tuple[str, str], bytes]:
+        with self._lock:
+            return dict(self.objects)

@@ -1,0 +1,156 @@
+"""What is answered to an event, and how an answer is remembered. Pure.
+
+Every answer is a Reply: the contract's status, a sentence for a person, and fields for a program.
+"""
+
+import datetime
+from dataclasses import replace
+from typing import Final
+
+from automation.events import EventMeta, FunctionId, Reply
+from automation.model import Answer, ApplyStack, Build, Command, Deployment, FunctionState, Handled
+from components import naming
+
+Decision = tuple[FunctionState, tuple[Command, ...]]
+"""The next state, and what to do to get there."""
+
+DEFAULT_HANDLER: Final = "parser.handler"
+"""What is called in an image that others built."""
+
+REMEMBERED: Final = 32
+"""How many events a function remembers."""
+
+REMEMBERED_FOR: Final = datetime.timedelta(hours=24)
+
+
+def give(meta: EventMeta, reply: Reply) -> Answer:
+    """Return the command that answers an event."""
+    return Answer(cause=meta.id, reply=replace(reply, fields={"event_id": meta.id, **reply.fields}))
+
+
+def remember(
+    state: FunctionState,
+    meta: EventMeta,
+    reply: Reply,
+    superseded: tuple[EventMeta, ...],
+    now: datetime.datetime,
+) -> FunctionState:
+    """Return the state with the answer to an event recorded, and to those that it superseded in the queue."""
+    new = (
+        *(_handled(older, "superseded", {}, now) for older in superseded),
+        _handled(meta, reply.status, reply.fields, now),
+    )
+    kept = [seen for seen in state.handled if now - seen.at < REMEMBERED_FOR]
+    return replace(state, handled=(*kept, *new)[-REMEMBERED:])
+
+
+def _handled(meta: EventMeta, status: str, fields: dict[str, object], now: datetime.datetime) -> Handled:
+    return Handled(source=meta.source, id=meta.id, type=meta.type, at=now, status=status, fields=fields)
+
+
+def repeated(state: FunctionState, meta: EventMeta, seen: Handled) -> Decision:
+    """An event that was handled before: the first answer's fields come again.
+
+    The recorded state is applied once more. That changes nothing, unless the process ended or a deletion
+    failed after the state was recorded: then it finishes the work.
+    """
+    message = f"event {meta.id} was handled at {seen.at.isoformat()} and answered {seen.status}"
+    reply = Reply(status="skipped", message=message, fields=dict(seen.fields))
+    return state, (ApplyStack(cause=meta.id, message=f"{meta.type} {meta.id}: repeated"), give(meta, reply))
+
+
+def outdated(state: FunctionState, meta: EventMeta) -> Decision:
+    """An event older than the one that decided what is wanted."""
+    assert state.desired_at is not None
+    message = f"an event of {state.desired_at.isoformat()} decided later on {state.function}"
+    return state, (give(meta, Reply(status="skipped", message=message)),)
+
+
+def superseded_result(state: FunctionState, meta: EventMeta) -> Decision:
+    """The result of a build that is not the current one."""
+    message = f"this build of {state.function} is not the current one; nothing was changed"
+    return state, (give(meta, Reply(status="skipped", message=message)),)
+
+
+def already_rolled_out(state: FunctionState, meta: EventMeta) -> Decision:
+    """The result of a build that was rolled out before."""
+    assert state.deployment is not None
+    fields = _deployment_fields(state.function, state.deployment)
+    message = f"{fields['service_name']} was rolled out already"
+    return state, (give(meta, Reply(status="skipped", message=message, fields=fields)),)
+
+
+def superseded_request(meta: EventMeta, by: EventMeta) -> Reply:
+    """A build.start that waited in the queue when a newer one came."""
+    return Reply(
+        status="superseded",
+        message=f"build.start {by.id} came after this one and took its place",
+        fields={"event_id": meta.id, "superseded_by": by.id},
+    )
+
+
+def started(function: FunctionId, build: Build, joined: bool = False) -> Reply:
+    """A build is under way; `joined` means that it was before this event."""
+    message = (
+        "a build of the same content is under way" if joined else "the build of this function has started"
+    )
+    return Reply(
+        status="started",
+        message=message,
+        fields={
+            "job_name": build.job_name,
+            "build_id": build.build_id,
+            "image_uri": build.image,
+            "content_hash": build.content_hash,
+            "service_name": _name(function),
+        },
+    )
+
+
+def already_runs(function: FunctionId, deployment: Deployment) -> Reply:
+    """The content that was asked for runs already."""
+    fields = _deployment_fields(function, deployment)
+    message = f"{fields['service_name']} runs this content already; set force to build it again"
+    return Reply(status="skipped", message=message, fields=fields)
+
+
+def service_created(function: FunctionId, deployment: Deployment) -> Reply:
+    """The function is rolled out."""
+    fields = _deployment_fields(function, deployment)
+    message = f"{fields['service_name']} is rolled out"
+    return Reply(status="service_created", message=message, fields=fields)
+
+
+def build_failed(state: FunctionState, build: Build) -> Reply:
+    """A failed build was recorded."""
+    rest = "the function keeps running as it is" if state.deployment else "no function was made"
+    return Reply(
+        status="build_failed",
+        message=f"the build failed ({build.reason}); {rest}",
+        fields={"job_name": build.job_name, "build_id": build.build_id, "reason": build.reason},
+    )
+
+
+def deleted(function: FunctionId, present: bool) -> Reply:
+    """The function is gone."""
+    message = "the function was taken away" if present else "there was no such function"
+    return Reply(status="deleted", message=message, fields={"service_name": _name(function)})
+
+
+def acknowledged(kind: str) -> Reply:
+    """A notice was seen."""
+    return Reply(status="acknowledged", message=f"{kind} was seen")
+
+
+def _deployment_fields(function: FunctionId, deployment: Deployment) -> dict[str, object]:
+    fields = {
+        "service_name": _name(function),
+        "image_uri": deployment.image,
+        "content_hash": deployment.content_hash,
+        "build_id": deployment.build_id,
+    }
+    return {key: value for key, value in fields.items() if value}
+
+
+def _name(function: FunctionId) -> str:
+    return naming.function_name(function.third_party_id, function.parser_id)

@@ -1,0 +1,125 @@
+"""The facade: what the service talks to. `create` puts the real parts together."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from automation import answers
+from automation.errors import InvalidEvent, PlatformError
+from automation.events import BuildComplete, Event, Notice, Reply
+from automation.ports import DeploymentEngine, SourceStore
+from automation.runner import Runner
+from automation.settings import AutomationSettings
+from automation.worker import Stats, Worker
+
+SWEEP_SECONDS: Final = 3600.0
+"""How often tombstones are looked for."""
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+class Automation:
+    """Carries events out. All methods are called from one event loop.
+
+    `checks` find out whether a dependency answers, by its name; `release` is called at the very end.
+    """
+
+    def __init__(
+        self,
+        runner: Runner,
+        worker: Worker,
+        settings: AutomationSettings,
+        *,
+        checks: Mapping[str, Callable[[], object]],
+        release: Callable[[], object] = lambda: None,
+    ) -> None:
+        self._runner = runner
+        self._worker = worker
+        self._settings = settings
+        self._checks = checks
+        self._release = release
+        self._sweeper: asyncio.Task[None] | None = None
+
+    @property
+    def stats(self) -> Stats:
+        """Current numbers; cheap."""
+        return self._worker.stats
+
+    async def handle(self, event: Event) -> Reply:
+        """Carry one event out and return once what the reply promises is safely recorded.
+
+        Events of one function are carried out in the order of the calls. Raises PlatformError.
+        """
+        if isinstance(event, Notice):
+            return answers.acknowledged(event.kind)
+        if isinstance(event, BuildComplete):
+            self._refuse_foreign_image(event)
+        self._wake_sweeper()
+        return await self._worker.submit(event)
+
+    async def ready(self) -> Mapping[str, str]:
+        """Return `ok` or the problem for each dependency."""
+        self._wake_sweeper()
+        found = await asyncio.gather(*(asyncio.to_thread(_checked, check) for check in self._checks.values()))
+        return dict(zip(self._checks, found, strict=True))
+
+    async def close(self, grace_seconds: float) -> None:
+        """Finish what was accepted, for at most this many seconds, and release everything."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._sweeper
+        await self._worker.close(grace_seconds)
+        self._release()
+
+    def _refuse_foreign_image(self, event: BuildComplete) -> None:
+        repository = self._settings.image_repository
+        if not event.image_uri.startswith((f"{repository}:", f"{repository}@")):
+            raise InvalidEvent(
+                f"image_uri {event.image_uri!r} is not in {repository}, where this platform's images are"
+            )
+
+    def _wake_sweeper(self) -> None:
+        """Start sweeping with the first call that runs in the event loop."""
+        if self._sweeper is None:
+            self._sweeper = asyncio.get_running_loop().create_task(self._sweep_forever())
+
+    async def _sweep_forever(self) -> None:
+        while True:
+            try:
+                swept = await asyncio.to_thread(self._runner.sweep)
+                _LOG.debug("tombstones swept", extra={"kl_swept": swept})
+            except PlatformError as error:
+                _LOG.warning("tombstones not swept", extra={"kl_error": error.message})
+            await asyncio.sleep(SWEEP_SECONDS)
+
+
+def create(settings: AutomationSettings) -> Automation:
+    """Return the automation that the settings call for. Raises ValueError for an engine that there is not."""
+    # The adapters bring boto3 and the engine: only who needs them pays for them.
+    from automation.adapters import engines, wrappers
+    from automation.adapters.s3 import S3Store
+
+    engine = engines.create(settings)
+    wrapper = wrappers.read(settings.runtimes_folder / "python" / "wrapper")
+    return assemble(settings, engine, S3Store(settings), wrapper)
+
+
+def assemble(
+    settings: AutomationSettings, engine: DeploymentEngine, store: SourceStore, wrapper: Mapping[str, bytes]
+) -> Automation:
+    """Return an automation over the given adapters."""
+    runner = Runner(engine=engine, store=store, settings=settings, wrapper=wrapper)
+    worker = Worker(runner.handle, threads=settings.workers, limit=settings.queue_limit)
+    checks = {"storage": store.check, "state": engine.check}
+    return Automation(runner, worker, settings, checks=checks, release=store.close)
+
+
+def _checked(check: Callable[[], object]) -> str:
+    try:
+        check()
+    except PlatformError as error:
+        return error.message
+    return "ok"

@@ -1,0 +1,216 @@
+"""A function's state, what can happen to it (stimuli), and what can be done about it (commands). Pure.
+
+The state is what the function's own stack remembers. It holds no secret and nothing that is not needed to
+decide: what runs, what is being built, which event decided that, and which events were answered lately.
+"""
+
+import datetime
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from automation.events import (
+    BuildComplete,
+    BuildFailed,
+    BuildStart,
+    EventMeta,
+    FunctionId,
+    Reply,
+    ServiceDelete,
+)
+
+
+class BuildStatus(enum.StrEnum):
+    """How far a build got."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    SUPERSEDED = "superseded"
+    """Given up because other content is wanted; its Job is gone."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Build:
+    """The latest build of a function."""
+
+    build_id: str
+    job_name: str
+    content_hash: str
+    """SHA-256 of the build context, 64 hex digits."""
+    context_key: str
+    """Where the context is in the context bucket."""
+    image: str
+    """Destination, with a tag."""
+    handler: str
+    """What the function's wrapper is to call."""
+    correlation_id: str
+    traceparent: str = ""
+    requested_at: datetime.datetime
+    lost_at: datetime.datetime
+    """When a result should have come long ago; from then on the build counts as lost."""
+    status: BuildStatus = BuildStatus.RUNNING
+    reason: str = ""
+    """Short class of the failure, such as `oom`."""
+    message: str = ""
+    exit_code: int | None = None
+    log_tail: str = ""
+    """Last lines of a failed build's log."""
+
+    @property
+    def has_job(self) -> bool:
+        """Whether its Job belongs in the stack: finished ones stay until Kubernetes expires them."""
+        return self.status in {BuildStatus.RUNNING, BuildStatus.SUCCEEDED}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployment:
+    """What runs."""
+
+    image: str
+    """By digest wherever the digest is known."""
+    content_hash: str = ""
+    """Of the context that it was built from; empty for an image that others built."""
+    build_id: str = ""
+    handler: str
+    deployed_at: datetime.datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Handled:
+    """An event that was answered, kept so that its repetition is recognised."""
+
+    source: str
+    id: str
+    type: str
+    at: datetime.datetime
+    status: str
+    fields: Mapping[str, object] = field(default_factory=dict)
+    """Of the first answer, for the answer to a repetition."""
+
+
+class Phase(enum.StrEnum):
+    """Where a function stands; derived from the rest of its state."""
+
+    ABSENT = "absent"
+    BUILDING = "building"
+    READY = "ready"
+    UPDATING = "updating"
+    """Runs, while newer content is being built."""
+    FAILED = "failed"
+    """The only build failed; nothing runs."""
+    DELETED = "deleted"
+    """Taken away; remembered for a while, so that late events do not bring it back."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FunctionState:
+    """Everything that is known of one function."""
+
+    function: FunctionId
+    desired_at: datetime.datetime | None = None
+    """Time of the event that decided what is wanted; older ones change nothing any more."""
+    build: Build | None = None
+    deployment: Deployment | None = None
+    deleted_at: datetime.datetime | None = None
+    handled: tuple[Handled, ...] = ()
+    """Oldest first."""
+
+    @property
+    def phase(self) -> Phase:
+        """Where the function stands."""
+        if self.deleted_at is not None:
+            return Phase.DELETED
+        running = self.build is not None and self.build.status is BuildStatus.RUNNING
+        if self.deployment is not None:
+            return Phase.UPDATING if running else Phase.READY
+        if self.build is None:
+            return Phase.ABSENT
+        return Phase.BUILDING if running else Phase.FAILED
+
+    def find(self, meta: EventMeta) -> Handled | None:
+        """Return what was answered to this event before, if it was."""
+        return next((seen for seen in self.handled if (seen.source, seen.id) == (meta.source, meta.id)), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Requested:
+    """An event has come. `superseded` are queued build.starts that this one makes pointless."""
+
+    event: BuildStart | BuildComplete | BuildFailed | ServiceDelete
+    superseded: tuple[EventMeta, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContextReady:
+    """The build context of a build.start is made, and not stored yet."""
+
+    event: BuildStart
+    superseded: tuple[EventMeta, ...] = ()
+    content_hash: str
+    context_key: str
+    """Where the context is to go."""
+    image: str
+    """Where the image is to go, with a tag."""
+    handler: str
+    deadline_seconds: int
+    """Longest run of the build's Job."""
+
+
+@dataclass(frozen=True)
+class TombstoneExpired:
+    """A deleted function has been remembered for long enough."""
+
+
+Stimulus = Requested | ContextReady | TombstoneExpired
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrepareContext:
+    """Read the code and make the build context; the result is ContextReady."""
+
+    cause: str
+    """Id of the event, here and in all commands."""
+    request: Requested
+    event: BuildStart
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoreContext:
+    """Put the build context that was made last into the bucket."""
+
+    cause: str
+    key: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoveContexts:
+    """Remove all build contexts of the function."""
+
+    cause: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApplyStack:
+    """Bring the function's stack to the decided state and record that state in it."""
+
+    cause: str
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoveStack:
+    """Forget the function: remove its stack, which holds no resource any more."""
+
+    cause: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """Answer the event; everything before it in the list of commands has been done."""
+
+    cause: str
+    reply: Reply
+
+
+Command = PrepareContext | StoreContext | RemoveContexts | ApplyStack | RemoveStack | Answer

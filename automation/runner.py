@@ -1,0 +1,221 @@
+"""Carries one event out, from the function's stack to the answer. Synchronous; runs in worker threads.
+
+Read the stack, decide, do what was decided, feed results back. When the stack has moved meanwhile,
+everything is read and decided again.
+"""
+
+import datetime
+import logging
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from automation import context, machine, record, retry
+from automation.errors import DeployFailed, PlatformError
+from automation.events import (
+    BuildComplete,
+    BuildFailed,
+    BuildStart,
+    EventMeta,
+    FunctionId,
+    Reply,
+    ServiceDelete,
+)
+from automation.model import (
+    Answer,
+    ApplyStack,
+    Command,
+    ContextReady,
+    FunctionState,
+    PrepareContext,
+    RemoveContexts,
+    RemoveStack,
+    Requested,
+    Stimulus,
+    StoreContext,
+    TombstoneExpired,
+)
+from automation.ports import DeploymentEngine, Snapshot, Source, SourceStore
+from automation.program import RECORD, function_name, function_program
+from automation.settings import AutomationSettings
+from components import naming
+
+_LOG: Final = logging.getLogger(__name__)
+
+FunctionEvent = BuildStart | BuildComplete | BuildFailed | ServiceDelete
+"""An event that is about one function and may change it."""
+
+Clock = Callable[[], datetime.datetime]
+"""Tells the time, with a time zone."""
+
+
+def utc_now() -> datetime.datetime:
+    """Return the system's time in UTC."""
+    return datetime.datetime.now(datetime.UTC)
+
+
+class Runner:
+    """The shell around the decision core. Holds nothing of any function between two events."""
+
+    def __init__(
+        self,
+        *,
+        engine: DeploymentEngine,
+        store: SourceStore,
+        settings: AutomationSettings,
+        wrapper: Mapping[str, bytes],
+        clock: Clock = utc_now,
+    ) -> None:
+        self._engine = engine
+        self._store = store
+        self._settings = settings
+        self._wrapper = wrapper
+        self._clock = clock
+        self._jitter = random.Random()  # noqa: S311 - spreads retries, guards nothing
+
+    def handle(self, event: FunctionEvent, superseded: tuple[EventMeta, ...] = ()) -> Reply:
+        """Carry an event out; when this returns, what the reply says is recorded. Raises PlatformError."""
+        request = Requested(event=event, superseded=superseded)
+        return self._retried(lambda: self._once(event.function, request))
+
+    def sweep(self) -> int:
+        """Remove the stacks of functions that were deleted long ago; return how many.
+
+        A stack that cannot be removed waits for the next sweep. Raises PlatformError if none can be listed.
+        """
+        return sum(self._swept(stack) for stack in self._engine.stacks())
+
+    def _swept(self, stack: str) -> bool:
+        try:
+            return self._sweep_one(stack)
+        except (PlatformError, record.UnreadableRecord) as error:
+            _LOG.warning("stack not swept", extra={"kl_stack": stack, "kl_error": str(error)})
+            return False
+
+    def _sweep_one(self, stack: str) -> bool:
+        snapshot = self._engine.outputs(stack)
+        if RECORD not in snapshot.outputs:
+            return False
+        state = record.loads(snapshot.outputs[RECORD])
+        if state.deleted_at is None or self._clock() - state.deleted_at < machine.TOMBSTONE:
+            return False
+        self._run(state, snapshot).feed(TombstoneExpired())
+        return True
+
+    def _retried(self, attempt: Callable[[], Reply]) -> Reply:
+        tries = 0
+        while True:
+            tries += 1
+            try:
+                return attempt()
+            except PlatformError as error:
+                outcome = retry.after(error, tries, self._jitter)
+                if outcome.final:
+                    raise
+            time.sleep(outcome.delay_seconds)
+
+    def _once(self, function: FunctionId, request: Requested) -> Reply:
+        snapshot = self._engine.outputs(_stack(function))
+        reply = self._run(_state(function, snapshot), snapshot).feed(request)
+        assert reply is not None, "every request ends in an answer"
+        return reply
+
+    def _run(self, state: FunctionState, snapshot: Snapshot) -> "_Run":
+        return _Run(
+            self._engine, self._store, self._settings, self._wrapper, self._clock, snapshot.version, state
+        )
+
+
+@dataclass
+class _Run:
+    """One try at one event: where the state stands by now, and the context that was made for it."""
+
+    engine: DeploymentEngine
+    store: SourceStore
+    settings: AutomationSettings
+    wrapper: Mapping[str, bytes]
+    clock: Clock
+    version: str
+    state: FunctionState
+    archive: bytes = b""
+
+    def feed(self, stimulus: Stimulus) -> Reply | None:
+        """Decide on the stimulus and carry the commands out in order; return the answer if there is one."""
+        self.state, commands = machine.decide(self.state, stimulus, self.clock())
+        reply = None
+        for command in commands:
+            reply = self._carry_out(command)
+        return reply
+
+    def _carry_out(self, command: Command) -> Reply | None:
+        if isinstance(command, PrepareContext):
+            return self.feed(self._prepare(command))
+        if isinstance(command, Answer):
+            return self._with_url(command.reply)
+        if isinstance(command, StoreContext):
+            self.store.put_context(command.key, self.archive)
+        elif isinstance(command, ApplyStack):
+            self._apply(command)
+        elif isinstance(command, RemoveContexts):
+            self.store.remove_contexts(naming.context_folder(self.state.function.parser_id))
+        elif isinstance(command, RemoveStack):
+            self.engine.remove(_stack(self.state.function), expect=self.version)
+        return None
+
+    def _prepare(self, command: PrepareContext) -> ContextReady:
+        event, function = command.event, command.event.function
+        code = self.store.read(source_of(event, self.settings))
+        made = context.assemble(
+            code, self.wrapper, base_image=self.settings.base_image(event.runtime), language=event.language
+        )
+        self.archive = made.archive
+        ids = (function.third_party_id, function.parser_id)
+        return ContextReady(
+            event=event,
+            superseded=command.request.superseded,
+            content_hash=made.content_hash,
+            context_key=naming.context_key(function.parser_id, made.content_hash),
+            image=naming.image_uri(self.settings.registry, self.settings.repository, *ids, made.content_hash),
+            handler=made.handler,
+            deadline_seconds=self.settings.build_deadline_seconds,
+        )
+
+    def _apply(self, command: ApplyStack) -> None:
+        program = function_program(self.state, self.settings)
+        stack = _stack(self.state.function)
+        self.engine.up(stack, program, expect=self.version, message=command.message)
+
+    def _with_url(self, reply: Reply) -> Reply:
+        """Add where the function is reached, if the answer names it and it runs."""
+        if self.state.deployment is None or "service_name" not in reply.fields:
+            return reply
+        return replace(reply, fields={**reply.fields, "url": self.settings.url_of(function_name(self.state))})
+
+
+def source_of(event: BuildStart, settings: AutomationSettings) -> Source:
+    """Return where the event's code is: where it says, or the contract's place for the parser."""
+    return Source(
+        bucket=event.source_bucket or settings.source_bucket,
+        key=event.source_prefix or naming.source_prefix(event.function.parser_id),
+    )
+
+
+def _stack(function: FunctionId) -> str:
+    return naming.stack_name(function.third_party_id, function.parser_id)
+
+
+def _state(function: FunctionId, snapshot: Snapshot) -> FunctionState:
+    """Return the recorded state; a stack that is not this function's is refused."""
+    if RECORD not in snapshot.outputs:
+        return FunctionState(function=function)
+    try:
+        state = record.loads(snapshot.outputs[RECORD])
+    except record.UnreadableRecord as error:
+        raise DeployFailed(
+            f"the record of {function} cannot be read; was it written by a newer version?"
+        ) from error
+    if state.function != function:
+        raise DeployFailed(f"{function} and {state.function} have the same stack name; rename one of them")
+    return state

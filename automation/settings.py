@@ -1,0 +1,103 @@
+"""The automation's settings, typed. Who reads them from where is the service's business."""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from components import naming
+
+ENGINES: Final = ("embedded", "automation-api")
+
+_TAG_VERSION: Final = re.compile(r"(?<=:)3\.\d+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AutomationSettings:
+    """How functions are built and run in one environment. Images have no default: no registry is built in."""
+
+    environment: str
+    """local, dev, stg or prd; names the namespace, the broker and the buckets unless they are given."""
+    backend_url: str
+    """Where stacks keep their state: `file://` and a folder."""
+    passphrase: str = field(default="", repr=False)
+    """Opens secrets in the state; functions' stacks hold none."""
+    engine: str = "embedded"
+    """Which engine carries out updates, one of ENGINES."""
+    project: str = "knative-lambda-functions"
+    """Pulumi project of all functions' stacks."""
+    kubeconfig: str = ""
+    """Path of a kubeconfig; empty: `$KUBECONFIG`, `~/.kube/config`, the pod's own account."""
+    namespace: str = ""
+    """Namespace of functions and builds; empty: the environment's."""
+    registry: str
+    """Registry that images are pushed to, without a repository."""
+    repository: str = "knative-lambdas"
+    """Repository of all functions' images."""
+    insecure_registry: bool = False
+    """The registry speaks plain HTTP."""
+    executor_image: str
+    """Kaniko executor, or what takes its place."""
+    monitor_image: str
+    """Image with the `monitor` package."""
+    python_base_image: str = "python:3.11-slim"
+    """Base of Python functions; a runtime that the event names takes the place of the tag's version."""
+    build_deadline_seconds: int = 1800
+    """Longest run of a build."""
+    region: str = "us-west-2"
+    """AWS region of buckets and registry."""
+    s3_endpoint: str = ""
+    """URL of S3-compatible storage; empty: AWS."""
+    access_key_id: str = ""
+    """Static storage key, which builds read from the Secret `knative-lambda-storage`; empty: IAM."""
+    secret_access_key: str = field(default="", repr=False)
+    """The secret of that key."""
+    source_bucket: str = ""
+    """Bucket of parsers' code; empty: the environment's."""
+    context_bucket: str = ""
+    """Bucket of build contexts; empty: the environment's."""
+    broker_name: str = ""
+    """Name of the Broker that functions' Triggers hang on; empty: the environment's."""
+    broker_url: str = ""
+    """URL of the Broker's ingress as pods reach it; empty: the RabbitMQ broker's own Service."""
+    dead_letter_uri: str = ""
+    """Where undeliverable events go; empty: the Service `knative-lambda-dlq-handler`."""
+    function_url: str = "http://{name}.{namespace}.svc.cluster.local"
+    """How a function is reached, for the answers; `{name}` and `{namespace}` are filled in."""
+    function_timeout_seconds: int = 60
+    """Longest run of one call of a function."""
+    function_log_level: str = "info"
+    """Log level of functions: debug, info, warning or error."""
+    runtimes_folder: Path = Path(__file__).parent.parent / "runtimes"
+    """Folder with the runtime wrappers."""
+    workers: int = 8
+    """Events worked on at one time."""
+    queue_limit: int = 100
+    """Events that may be waiting or under way at one time; further ones are refused with Saturated."""
+
+    def __post_init__(self) -> None:
+        """Fill in what follows from the environment's name."""
+        derived = {
+            "namespace": self.namespace or naming.namespace(self.environment),
+            "source_bucket": self.source_bucket or naming.source_bucket(self.environment),
+            "context_bucket": self.context_bucket or naming.context_bucket(self.environment),
+            "broker_name": self.broker_name or naming.broker_name(self.environment),
+        }
+        ingress = f"{derived['broker_name']}-broker-ingress.{derived['namespace']}"
+        derived["broker_url"] = self.broker_url or f"http://{ingress}.svc.cluster.local"
+        for name, value in derived.items():
+            object.__setattr__(self, name, value)
+
+    def url_of(self, name: str) -> str:
+        """Return the URL of a function by its name."""
+        return self.function_url.format(name=name, namespace=self.namespace)
+
+    def base_image(self, runtime: str | None) -> str:
+        """Return the base image for a runtime such as `python3.11`; None: the base image as it is set."""
+        version = (runtime or "").removeprefix("python")
+        return _TAG_VERSION.sub(version, self.python_base_image) if version else self.python_base_image
+
+    @property
+    def image_repository(self) -> str:
+        """Repository of all functions' images, with its registry."""
+        return naming.image_repository(self.registry, self.repository)

@@ -1,0 +1,121 @@
+"""A whole automation over the real embedded engine; only the cluster and the storage are in memory.
+
+The clock can be moved. State is in a folder of the test.
+"""
+
+import dataclasses
+import datetime
+import itertools
+
+import pytest
+
+from automation import app
+from automation.adapters.embedded import EmbeddedEngine
+from automation.adapters.memory import MemoryStore
+from automation.events import BuildComplete, BuildFailed, BuildStart, EventMeta, FunctionId, ServiceDelete
+from automation.runner import Runner
+from automation.settings import AutomationSettings
+from automation.worker import Worker
+from engine import Engine, FileBackend
+from tests.automation.clusters import Cluster
+
+WRAPPER = {"__init__.py": b"", "__main__.py": b"print('wrapper')\n"}
+CODE = b"def handler(event):\n    return event\n"
+DIGEST = "sha256:" + "d" * 64
+
+
+class Clock:
+    """Tells the time that the test says."""
+
+    def __init__(self):
+        self.now = datetime.datetime(2026, 1, 31, 12, tzinfo=datetime.UTC)
+
+    def __call__(self):
+        return self.now
+
+    def forward(self, **time):
+        self.now += datetime.timedelta(**time)
+
+
+class World:
+    """An automation, what it works on, and short ways to send it events of one function."""
+
+    def __init__(self, folder, **settings):
+        self.settings = AutomationSettings(
+            environment="local",
+            backend_url=str(folder),
+            registry="registry.test",
+            executor_image="registry.test/kaniko:1",
+            monitor_image="registry.test/monitor:1",
+            **settings,
+        )
+        self.clock = Clock()
+        self.cluster = Cluster()
+        self.store = MemoryStore(self.settings.context_bucket)
+        self.function = FunctionId("tp1", "p1")
+        self._ids = itertools.count(1)
+        self.restart()
+
+    def restart(self):
+        """Begin again with nothing but what is stored, as another replica would."""
+        engine = Engine(FileBackend(self.settings.backend_url), {"kubernetes": self.cluster})
+        self.engine = EmbeddedEngine(engine, self.settings.project, {})
+        self.runner = Runner(
+            engine=self.engine, store=self.store, settings=self.settings, wrapper=WRAPPER, clock=self.clock
+        )
+        worker = Worker(self.runner.handle, threads=self.settings.workers, limit=self.settings.queue_limit)
+        checks = {"storage": self.store.check, "state": self.engine.check}
+        self.automation = app.Automation(self.runner, worker, self.settings, checks=checks)
+
+    def put(self, code=CODE, name="parser.py", parser="p1"):
+        """Put code where the contract says."""
+        self.store.objects[self.settings.source_bucket, f"global/parser/{parser}/{name}"] = code
+
+    def contexts(self):
+        return [key for bucket, key in self.store.objects if bucket == self.settings.context_bucket]
+
+    def meta(self, kind, id=None, time=None):
+        id = id or f"e{next(self._ids)}"
+        kind = f"network.notifi.lambda.{kind}"
+        return EventMeta(id=id, source="network.notifi.tp1", type=kind, time=time, correlation_id=f"c-{id}")
+
+    def build_start(self, id=None, time=None, **fields):
+        fields = {"function": self.function, **fields}
+        return BuildStart(meta=self.meta("build.start", id, time), **fields)
+
+    def build_complete(self, started, id=None, **fields):
+        fields = {
+            "image_uri": started.fields["image_uri"],
+            "image_digest": DIGEST,
+            "job_name": started.fields["job_name"],
+            "content_hash": started.fields["content_hash"],
+            **fields,
+        }
+        return BuildComplete(meta=self.meta("build.complete", id), function=self.function, **fields)
+
+    def build_failed(self, started, **fields):
+        fields = {"job_name": started.fields["job_name"], "reason": "oom", **fields}
+        return BuildFailed(meta=self.meta("build.failed"), function=self.function, **fields)
+
+    def delete(self, id=None, time=None):
+        return ServiceDelete(meta=self.meta("service.delete", id, time), function=self.function)
+
+    async def send(self, event):
+        return await self.automation.handle(event)
+
+    async def deploy(self):
+        """Build and roll out what is in the bucket; return both replies."""
+        started = await self.send(self.build_start())
+        return started, await self.send(self.build_complete(started))
+
+
+def with_function(event, third_party, parser):
+    return dataclasses.replace(event, function=FunctionId(third_party, parser))
+
+
+@pytest.fixture
+async def world(tmp_path):
+    world = World(tmp_path)
+    world.put()
+    yield world
+    await world.automation.close(5)
