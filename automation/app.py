@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from automation import answers
+from automation import answers, warmup
 from automation.errors import InvalidEvent, PlatformError
 from automation.events import BuildComplete, Event, Notice, Reply
 from automation.ports import DeploymentEngine, SourceStore
@@ -103,6 +103,7 @@ def create(settings: AutomationSettings) -> Automation:
     from automation.adapters.s3 import S3Store
 
     engine = engines.create(settings)
+    warmup.preview_once(engine, settings)
     wrapper = wrappers.read(settings.runtimes_folder / "python" / "wrapper")
     return assemble(settings, engine, S3Store(settings), wrapper)
 

@@ -81,12 +81,13 @@ def dockerfile(base_image: str, handler: str, *, install: bool) -> str:
     )
     return (
         f"FROM {base_image}\n"
-        f"ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PORT=8080 HANDLER={json.dumps(handler)}\n"
+        "ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PORT=8080\n"
         "WORKDIR /app\n"
         "COPY requirements.txt ./requirements.txt\n"
         f"{install_step if install else ''}"
         "COPY wrapper ./wrapper\n"
         "COPY code ./code\n"
+        f"ENV HANDLER={json.dumps(handler)}\n"
         "USER 1000:1000\n"
         "EXPOSE 8080\n"
         'ENTRYPOINT ["python", "-m", "wrapper"]\n'

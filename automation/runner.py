@@ -159,7 +159,7 @@ class _Run:
         elif isinstance(command, ApplyStack):
             self._apply(command)
         elif isinstance(command, RemoveContexts):
-            self.store.remove_contexts(naming.context_folder(self.state.function.parser_id))
+            self.store.remove_contexts(naming.context_folder(*_ids(self.state.function)))
         elif isinstance(command, RemoveStack):
             self.engine.remove(_stack(self.state.function), expect=self.version)
         return None
@@ -171,12 +171,12 @@ class _Run:
             code, self.wrapper, base_image=self.settings.base_image(event.runtime), language=event.language
         )
         self.archive = made.archive
-        ids = (function.third_party_id, function.parser_id)
+        ids = _ids(function)
         return ContextReady(
             event=event,
             superseded=command.request.superseded,
             content_hash=made.content_hash,
-            context_key=naming.context_key(function.parser_id, made.content_hash),
+            context_key=naming.context_key(*ids, made.content_hash),
             image=naming.image_uri(self.settings.registry, self.settings.repository, *ids, made.content_hash),
             handler=made.handler,
             deadline_seconds=self.settings.build_deadline_seconds,
@@ -202,8 +202,12 @@ def source_of(event: BuildStart, settings: AutomationSettings) -> Source:
     )
 
 
+def _ids(function: FunctionId) -> tuple[str, str]:
+    return function.third_party_id, function.parser_id
+
+
 def _stack(function: FunctionId) -> str:
-    return naming.stack_name(function.third_party_id, function.parser_id)
+    return naming.stack_name(*_ids(function))
 
 
 def _state(function: FunctionId, snapshot: Snapshot) -> FunctionState:

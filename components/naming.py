@@ -79,14 +79,14 @@ def image_uri(registry: str, repository: str, third_party_id: str, parser_id: st
     return f"{image_repository(registry, repository)}:{function}-{content_hash[:_HASH_DIGITS]}"
 
 
-def context_key(parser_id: str, content_hash: str) -> str:
-    """Return the key of a build context; equal content has one key, different contents never share one."""
-    return f"{context_folder(parser_id)}{content_hash}/context.tar.gz"
+def context_key(third_party_id: str, parser_id: str, content_hash: str) -> str:
+    """Return the key of a build context; equal content of a function has one key, different never share one."""
+    return f"{context_folder(third_party_id, parser_id)}{content_hash}/context.tar.gz"
 
 
-def context_folder(parser_id: str) -> str:
-    """Return the folder of all build contexts of a parser."""
-    return f"build-context/{parser_id}/"
+def context_folder(third_party_id: str, parser_id: str) -> str:
+    """Return the folder of all build contexts of a function."""
+    return f"build-context/{parser_id}/{third_party_id}/"
 
 
 def source_prefix(parser_id: str) -> str:

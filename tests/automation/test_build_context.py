@@ -44,13 +44,14 @@ def test_a_context_holds_the_code_the_wrapper_and_a_dockerfile():
 def test_the_dockerfile_installs_dependencies_before_it_copies_code():
     assert unpacked(made({**CODE, "requirements.txt": b"six\n"}).archive)["Dockerfile"].decode() == (
         "FROM python:3.11-slim\n"
-        'ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PORT=8080 HANDLER="parser.handler"\n'
+        "ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PORT=8080\n"
         "WORKDIR /app\n"
         "COPY requirements.txt ./requirements.txt\n"
         "RUN python -m pip install --no-cache-dir --disable-pip-version-check --target=packages "
         "-r requirements.txt\n"
         "COPY wrapper ./wrapper\n"
         "COPY code ./code\n"
+        'ENV HANDLER="parser.handler"\n'
         "USER 1000:1000\n"
         "EXPOSE 8080\n"
         'ENTRYPOINT ["python", "-m", "wrapper"]\n'

@@ -25,7 +25,7 @@ async def test_a_build_start_is_answered_with_the_job_that_builds(world):
         f"--destination={reply.fields['image_uri']}"
         in job["spec"]["template"]["spec"]["containers"][0]["args"]
     )
-    assert world.contexts() == [f"build-context/p1/{reply.fields['content_hash']}/context.tar.gz"]
+    assert world.contexts() == [f"build-context/p1/tp1/{reply.fields['content_hash']}/context.tar.gz"]
     assert world.cluster.kinds() == ["Job"]
 
 

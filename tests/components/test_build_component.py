@@ -19,7 +19,7 @@ ARGS = BuildArgs(
     build_id="b1",
     content_hash=HASH,
     context_bucket="knative-lambda-dev-context-tmp",
-    context_key=naming.context_key("p1", HASH),
+    context_key=naming.context_key("t1", "p1", HASH),
     image="registry.test/knative-lambdas:tp1-p1-abababab",
     cache_repository="registry.test/kaniko-cache",
     executor_image="registry.test/kaniko:v1",
@@ -114,7 +114,7 @@ def test_the_executor_is_told_what_to_build(pod):
 
     assert (executor["name"], executor["image"]) == ("kaniko", "registry.test/kaniko:v1")
     assert executor["args"] == [
-        f"--context=s3://knative-lambda-dev-context-tmp/build-context/p1/{HASH}/context.tar.gz",
+        f"--context=s3://knative-lambda-dev-context-tmp/build-context/p1/t1/{HASH}/context.tar.gz",
         "--dockerfile=Dockerfile",
         "--destination=registry.test/knative-lambdas:tp1-p1-abababab",
         "--cache=true",

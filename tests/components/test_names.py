@@ -90,8 +90,8 @@ def test_the_names_of_an_environment():
 
 def test_the_places_of_a_parser():
     assert naming.source_prefix("p1") == "global/parser/p1/"
-    assert naming.context_key("p1", HASH) == f"build-context/p1/{HASH}/context.tar.gz"
-    assert naming.context_key("p1", HASH).startswith(naming.context_folder("p1"))
+    assert naming.context_key("t1", "p1", HASH) == f"build-context/p1/t1/{HASH}/context.tar.gz"
+    assert naming.context_key("t1", "p1", HASH).startswith(naming.context_folder("t1", "p1"))
 
 
 @pytest.mark.parametrize(
