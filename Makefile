@@ -33,7 +33,7 @@ fmt: $(VENV)/.dev  ## format the code
 	$(BIN)/ruff check --fix $(CODE) examples
 	$(BIN)/ruff format $(CODE) examples
 
-bench: $(VENV)/.main  ## measure the main path; writes benchmarks/results/main.json
+bench: $(VENV)/.dev  ## measure the main path; writes benchmarks/results/main.json
 	@$(BIN)/python -m benchmarks.main
 
 lock: $(VENV)/.uv  ## pin requirements/*.in with hashes

@@ -1,0 +1,1 @@
+"""Measurements: run `make bench`. Nothing here is imported by the rooms."""

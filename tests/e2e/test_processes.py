@@ -1,0 +1,56 @@
+"""Nothing that the command line starts outlives it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def descendants(pid: int) -> list[psutil.Process]:
+    return psutil.Process(pid).children(recursive=True)
+
+
+def wait_until_gone(processes, seconds: float = 30) -> list[psutil.Process]:
+    return psutil.wait_procs(processes, timeout=seconds)[1]
+
+
+def start_demo() -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-m", "local", "demo"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )  # fmt: skip
+
+
+def wait_for_children(pid: int, count: int, seconds: float = 60) -> list[psutil.Process]:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if len(found := descendants(pid)) >= count:
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"{count} processes were not started within {seconds} s")
+
+
+def test_the_demo_prints_a_table_and_right_answers_and_leaves_no_process():
+    with start_demo() as demo:
+        children = wait_for_children(demo.pid, 2)
+        output = demo.stdout.read()
+        status = demo.wait(timeout=100)
+
+    assert status == 0, output
+    assert "how long each phase took" in output
+    assert "every answer is right" in output
+    assert wait_until_gone(children) == []
+
+
+def test_killing_the_command_line_takes_its_processes_with_it():
+    with start_demo() as demo:
+        children = wait_for_children(demo.pid, 2)
+        demo.send_signal(signal.SIGKILL)
+        demo.wait(timeout=10)
+    assert wait_until_gone(children) == []
