@@ -1,7 +1,7 @@
 """One preview before the first event: what the SDK imports on first use is imported here, by one thread.
 
-The Pulumi SDKs load most of themselves on first use, which costs the first event a quarter of a second, and which
-two threads at once get wrong (an AttributeError on a module that is half loaded).
+The Pulumi SDKs load most of themselves on first use. That costs the first event a quarter of a second, and two
+threads that do it at once see half-loaded modules (an AttributeError).
 """
 
 import datetime

@@ -80,7 +80,7 @@ def image_uri(registry: str, repository: str, third_party_id: str, parser_id: st
 
 
 def context_key(third_party_id: str, parser_id: str, content_hash: str) -> str:
-    """Return the key of a build context; equal content of a function has one key, different never share one."""
+    """Return the key of a build context; equal content has one key, different contents never share one."""
     return f"{context_folder(third_party_id, parser_id)}{content_hash}/context.tar.gz"
 
 
