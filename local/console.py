@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import shutil
 import signal
 import time
@@ -14,8 +15,9 @@ from local import guide
 from local.addresses import Addresses
 from local.client import Client
 from local.deploy import DeployFailed, Deployment, Example
+from local.ports import FIXED_PORTS
 from local.progress import Phase, Timeline, duration, phase_table, renderer
-from local.session import FIXED_PORTS, ROOT, Session, StartFailed, admin_token
+from local.session import ROOT, Session, StartFailed, admin_token
 from local.spectator import Spectator
 
 WORK = ROOT / ".local"
@@ -150,7 +152,8 @@ def _report(deployments: Sequence[Deployment], console: Console) -> None:
         if deployment.timeline.failure:
             console.print(f"[red]{deployment.example.parser_id} failed[/red]: {deployment.timeline.failure}")
         else:
-            console.print(f"{deployment.example.parser_id} answered", deployment.answer)
+            answer = json.dumps(deployment.answer)
+            console.print(f"{deployment.example.parser_id} answered {answer}", markup=False, soft_wrap=True)
 
 
 def _timelines(deployments: Sequence[Deployment]) -> list[Timeline]:

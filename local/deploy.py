@@ -147,7 +147,7 @@ class Deployment:
             wrong = missing(self.example.expected, seen.data)
             if wrong:
                 self._fail("the answer is not the expected one: " + "; ".join(wrong))
-            notes.append("cold start" if seen.data.get("metrics", {}).get("coldStart") else "")
+            notes.append(f"{seen.data.get('metrics', {}).get('durationMs')} ms in the handler")
 
     async def delete(self) -> None:
         """Send service.delete and wait until no object of the function is left. Raises DeployFailed."""

@@ -35,8 +35,8 @@ from local.eventing import Eventing
 from local.images import ImageConfig, ImageStore
 from local.node import JobController, Node, NodeOptions
 from local.objectstore import ObjectStore
+from local.ports import free_port
 from local.serving import Serving, ServingOptions
-from local.session import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -36,12 +36,12 @@ class Phase(enum.StrEnum):
 
 _MEANINGS = {
     Phase.UPLOAD: "code into the bucket",
-    Phase.START: "build.start event to build Job",
-    Phase.BUILD: "Job to image by digest",
-    Phase.ROLLOUT: "build.complete event to ready Knative Service",
-    Phase.ANSWER: "parser.start event to the function's answer, its start included",
-    Phase.WARM: "the same again, the function running",
-    Phase.DELETE: "service.delete event to nothing left",
+    Phase.START: "build.start to Job",
+    Phase.BUILD: "Job to image",
+    Phase.ROLLOUT: "build.complete to ready",
+    Phase.ANSWER: "parser.start to first answer",
+    Phase.WARM: "parser.start to answer",
+    Phase.DELETE: "service.delete to nothing left",
 }
 
 
@@ -92,7 +92,7 @@ def phase_table(timelines: Iterable[Timeline]) -> Table:
     table.add_column("phase", style="bold", no_wrap=True)
     for timeline in columns:
         table.add_column(timeline.name, justify="right", no_wrap=True)
-    table.add_column("from … to", style="dim")
+    table.add_column("from … to …", style="dim")
     for phase in Phase:
         if any(phase in timeline.seconds for timeline in columns):
             cells = [duration(t.seconds[phase]) if phase in t.seconds else "-" for t in columns]

@@ -7,11 +7,9 @@ the service gets its settings from environment variables.
 
 import asyncio
 import contextlib
-import ctypes
 import json
 import os
 import shutil
-import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -32,36 +30,25 @@ from local.addresses import (
     SOURCE_BUCKET,
     Addresses,
 )
+from local.ports import Ports, free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 _START_SECONDS = 60
 _STOP_SECONDS = 15
-_PR_SET_PDEATHSIG = 1
+
+_DIE_WITH_PARENT = """
+import ctypes, os, signal, sys
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG: a signal when our parent dies
+if os.getppid() == int(sys.argv[1]):
+    os.execv(sys.executable, [sys.executable, "-m", *sys.argv[2:]])
+"""
+# A program of its own, run before the child's: code between fork and exec (preexec_fn) can deadlock when another
+# thread of the parent holds a lock, and here one imports modules at that moment.
 
 
 class StartFailed(Exception):
     """A part did not come up; the text names its log."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ports:
-    """TCP ports on loopback; 0 takes any free one, and so does a port that is taken."""
-
-    api: int = 0
-    storage: int = 0
-    eventing: int = 0
-    gateway: int = 0
-    service: int = 0
-
-
-FIXED_PORTS = Ports(api=16443, storage=19000, eventing=18081, gateway=18082, service=18080)
-"""What `run` asks for, so that commands typed once work the next day too."""
-
-
-def die_with_parent() -> None:
-    """Runs in a child before its program: the kernel ends it when this process dies, however it dies."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 @dataclass
@@ -131,8 +118,7 @@ class Session:
     async def _spawn(self, name: str, module: list[str], variables: Mapping[str, str]) -> None:
         with (self.data / f"{name}.log").open("ab") as log:
             self._children[name] = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
+                *(sys.executable, "-S", "-E", "-c", _DIE_WITH_PARENT, str(os.getpid())),
                 *module,
                 cwd=ROOT,
                 env=variables,
@@ -141,7 +127,6 @@ class Session:
                 stderr=log,
                 # Ctrl-C on the terminal is for the command line, which then stops its children in order.
                 start_new_session=True,
-                preexec_fn=die_with_parent,
             )
 
     async def _wait_for(self, name: str, ready: Callable[[], Awaitable[bool]]) -> None:
@@ -211,18 +196,6 @@ def service_environment(addresses: Addresses, port: int) -> dict[str, str]:
         "PULUMI_CONFIG_PASSPHRASE": environment.PASSPHRASE,
         "DEAD_LETTER_SINK_URI": f"{addresses.eventing}/dead-letters",
     }
-
-
-def free_port(wanted: int) -> int:
-    """The wanted port if it is free on loopback, else any free one."""
-    import socket
-
-    for port in (wanted, 0):
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
-            return int(probe.getsockname()[1])
-    raise StartFailed("no free TCP port on 127.0.0.1")
 
 
 def admin_token(addresses: Addresses) -> str:
