@@ -34,7 +34,7 @@ MAX_LOG_TAIL_CHARACTERS: Final = 8192
 
 RUNTIMES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
-        "python": ("python3.9", "python3.10", "python3.11"),
+        "python": ("python3.11", "python3.12", "python3.13"),
         "nodejs": ("nodejs18", "nodejs20", "nodejs22"),
         "go": ("go1.20", "go1.21", "go1.25"),
     }
@@ -161,18 +161,23 @@ class _Reading:
 def _build_start(reading: _Reading) -> BuildStart:
     fields = reading.fields
     language = fields.choice("language", allowed=tuple(RUNTIMES))
+    runtime = fields.choice("runtime", allowed=RUNTIMES[language] if language else _ANY_RUNTIME)
     return BuildStart(
         meta=reading.meta,
         function=reading.required_function,
         source_bucket=fields.text("s3_bucket", syntax=syntax.BUCKET),
         source_prefix=fields.text("s3_prefix", syntax=syntax.OBJECT_KEY),
-        language=language,
-        runtime=fields.choice("runtime", allowed=RUNTIMES[language] if language else _ANY_RUNTIME),
+        language=language or _language_of(runtime),
+        runtime=runtime,
         build_id=fields.text("build_id", syntax=syntax.BUILD_ID),
         context_id=fields.text("context_id", syntax=syntax.PRINTABLE),
         sequence=fields.integer("event_sequence", minimum=1, maximum=_MAX_SEQUENCE),
         force=fields.flag("force_rebuild", "force"),
     )
+
+
+def _language_of(runtime: str | None) -> str | None:
+    return next((language for language, runtimes in RUNTIMES.items() if runtime in runtimes), None)
 
 
 def _versioned_build_start(reading: _Reading) -> BuildStart:

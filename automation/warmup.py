@@ -1,7 +1,7 @@
 """One preview before the first event: what the SDK imports on first use is imported here, by one thread.
 
-The Pulumi SDKs load most of themselves on first use. That costs the first event a quarter of a second, and two
-threads that do it at once see half-loaded modules (an AttributeError).
+The Pulumi SDKs load most of themselves on first use. That costs the first event a quarter of a second, and
+two threads that do it at once see half-loaded modules (an AttributeError).
 """
 
 import datetime

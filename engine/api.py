@@ -204,6 +204,14 @@ class Engine:
         """Break the stack's locks and return how many there were. Does not stop who holds them."""
         return self._storage.cancel(stack)
 
+    def cancel_abandoned(self, stack: StackRef, *, older_than_seconds: float) -> int:
+        """Break the locks whose holders cannot be at work any more; return how many there were.
+
+        These are locks of processes of this host that do not exist any more, and any that are older than the
+        caller's longest update.
+        """
+        return self._storage.cancel_abandoned(stack, older_than_seconds)
+
     def stacks(self, project: str) -> list[str]:
         """Return the names of the project's stacks, sorted."""
         return self._storage.stacks(project)

@@ -175,6 +175,12 @@ class Journal:
             self._revision += bool(self._carried)
             self._carried = ()
 
+    def settle_create(self, operation: PendingOperation) -> None:
+        """Drop one of `pending_creates`, whose outcome is known now."""
+        with self._lock:
+            self._carried = tuple(op for op in self._carried if op is not operation)
+            self._revision += 1
+
     @property
     def pending_creates(self) -> tuple[PendingOperation, ...]:
         """The creations of earlier runs that never reported back."""

@@ -18,6 +18,9 @@ from engine.backend import Backend
 from engine.errors import BackendError, ConcurrentUpdateError
 from engine.names import StackRef
 
+_OURS: set[str] = set()
+"""File names of the locks that this process holds, in any backend."""
+
 
 @contextlib.contextmanager
 def held(backend: Backend, stack: StackRef) -> Iterator[None]:
@@ -25,12 +28,14 @@ def held(backend: Backend, stack: StackRef) -> Iterator[None]:
     name = f"{uuid.uuid4()}.json"
     key = f"{stack.locks_folder}/{name}"
     _refuse_if_locked(backend, stack, own=name)
-    backend.create(key, _content())
+    _OURS.add(name)
     try:
+        backend.create(key, _content())
         _refuse_if_locked(backend, stack, own=name)
         yield
     finally:
         backend.delete(key)
+        _OURS.discard(name)
 
 
 def break_all(backend: Backend, stack: StackRef) -> int:
@@ -39,6 +44,49 @@ def break_all(backend: Backend, stack: StackRef) -> int:
     for name in names:
         backend.delete(f"{stack.locks_folder}/{name}")
     return len(names)
+
+
+def break_abandoned(backend: Backend, stack: StackRef, older_than_seconds: float) -> int:
+    """Delete the locks whose holders cannot be at work any more, and return how many there were.
+
+    That is a lock of a process of this host that does not exist, or of this very process number from an
+    earlier life of the host (a restarted container); or any lock older than the limit. One that cannot be
+    read stays.
+    """
+    abandoned = [
+        name
+        for name in backend.list(stack.locks_folder)
+        if _is_abandoned(backend, stack, name, older_than_seconds)
+    ]
+    for name in abandoned:
+        backend.delete(f"{stack.locks_folder}/{name}")
+    return len(abandoned)
+
+
+def _is_abandoned(backend: Backend, stack: StackRef, name: str, older_than_seconds: float) -> bool:
+    if name in _OURS:
+        return False
+    try:
+        lock = json.loads(backend.read(f"{stack.locks_folder}/{name}") or b"")
+        created = datetime.datetime.fromisoformat(lock["timestamp"][:19] + "+00:00")
+        if (datetime.datetime.now(datetime.UTC) - created).total_seconds() > older_than_seconds:
+            return True
+        return lock["hostname"] == socket.gethostname() and not _lives(int(lock["pid"]))
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
+def _lives(pid: int) -> bool:
+    """Say whether another process has this number; ours, on a lock that we do not hold, is old."""
+    if pid == os.getpid():
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _refuse_if_locked(backend: Backend, stack: StackRef, own: str) -> None:

@@ -15,6 +15,7 @@ from typing import Any, Final, NoReturn
 import grpc  # type: ignore[import-untyped]
 from google.protobuf import empty_pb2  # type: ignore[import-untyped]
 from pulumi.runtime.proto import engine_pb2, resource_pb2
+from pulumi.runtime.resource import RegisterResponse
 
 from engine import goals, wire
 from engine.errors import Unsupported
@@ -98,16 +99,24 @@ class Monitor:
             parallel=self._run.parallel,
         )
 
-    def RegisterResource(
-        self, request: resource_pb2.RegisterResourceRequest
-    ) -> resource_pb2.RegisterResourceResponse:
-        """Bring one resource to its wanted state; returns when that is done."""
+    def RegisterResource(self, request: resource_pb2.RegisterResourceRequest) -> RegisterResponse:
+        """Bring one resource to its wanted state; returns when that is done.
+
+        The answer is the SDK's own stand-in for the service's message: it may hold what is decoded already.
+        """
         with self._answering():
             state = self._registrar.register(goals.from_request(request))
             if state.type == STACK_TYPE:
                 self._stack_urn = state.urn
-            outputs = wire.to_struct(state.outputs if state.custom else {})
-            return resource_pb2.RegisterResourceResponse(urn=state.urn, id=state.id, object=outputs)
+            outputs = state.outputs if state.custom else {}
+            plain = wire.to_plain(outputs)
+            return RegisterResponse(
+                urn=state.urn,
+                id=state.id,
+                object=wire.to_struct(outputs) if plain is None else plain,
+                propertyDependencies=None,
+                result=resource_pb2.SUCCESS,
+            )
 
     def ReadResource(self, request: resource_pb2.ReadResourceRequest) -> resource_pb2.ReadResourceResponse:
         """Read one resource that is not managed here."""

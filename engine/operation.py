@@ -22,6 +22,7 @@ from engine.monitor import Monitor
 from engine.names import StackRef
 from engine.provider import Properties, ProviderFactory
 from engine.providers import Providers
+from engine.recovery import Recovery
 from engine.refresh import Refresh
 from engine.registration import Registrar
 from engine.run import Run
@@ -119,8 +120,7 @@ class Operation:
             self.run, registrar, self._providers, Deletions(self.run, self._steps, self._workers).carry_out
         )
         with _Reporting(self, "update"):
-            self._warn_of_pending_creates()
-            Refresh(self.run, self._steps, self._workers).settle(self.journal.interrupted)
+            self._settle()
             if not self.run.stopped:
                 self._run_program(inline_program, monitor, secret_keys)
             self._store_outputs(monitor)
@@ -128,6 +128,7 @@ class Operation:
     def destroy(self) -> None:
         """Delete everything that is recorded; UpdateFailed if something stayed."""
         with _Reporting(self, "destroy"):
+            Recovery(self.run, self._steps).undo_creates()
             Deletions(self.run, self._steps, self._workers).carry_out()
 
     def refresh(self, *, clear_pending_creates: bool) -> None:
@@ -197,6 +198,13 @@ class Operation:
             kept = state.outputs if self.run.failed else {}
             state = self.journal.amend(urn, outputs={**kept, **monitor.stack_outputs})
         self._events.outputs(state)
+
+    def _settle(self) -> None:
+        """Find out what became of calls that an earlier run did not see the end of."""
+        if self._storage is not None:
+            Recovery(self.run, self._steps).undo_creates()
+        self._warn_of_pending_creates()
+        Refresh(self.run, self._steps, self._workers).settle(self.journal.interrupted)
 
     def _warn_of_pending_creates(self) -> None:
         pending = self.journal.pending_creates

@@ -11,10 +11,10 @@ import os
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
-from pulumi.runtime import resource, run_in_stack, set_all_config
-from pulumi.runtime.proto import source_pb2
-from pulumi.runtime.settings import ROOT, Settings, configure, get_monitor
+from pulumi.runtime import run_in_stack, set_all_config
+from pulumi.runtime.settings import ROOT, Settings, configure
 
+from engine import sdk
 from engine.errors import EngineError
 from engine.monitor import LogSink, Monitor
 from engine.names import ORGANIZATION
@@ -105,21 +105,4 @@ def _unobserved(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     )
 
 
-def _omit_stack_traces() -> None:
-    """Spare our programs the stack trace that the SDK takes for every resource.
-
-    It is a sixth of a small update's time, and the engine does not record source positions. Programs that
-    run against other monitors keep theirs.
-    """
-    original = getattr(resource, "_get_stack_trace", None)
-    if original is None:
-        return
-    nothing = source_pb2.StackTrace()
-
-    def get_stack_trace() -> source_pb2.StackTrace:
-        return nothing if isinstance(get_monitor(), Monitor) else original()
-
-    resource._get_stack_trace = get_stack_trace
-
-
-_omit_stack_traces()
+sdk.shorten(Monitor)

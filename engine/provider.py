@@ -11,7 +11,7 @@ Providers are called from worker threads, several calls at once; they must be th
 import enum
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 Properties = dict[str, Any]
 """Property values by name: JSON values, `Secret` and `UNKNOWN` leaves."""
@@ -85,6 +85,10 @@ class ReadResult:
 
 class ProviderError(Exception):
     """A provider call failed and nothing is known to have changed. The text is for the user."""
+
+
+class OutcomeUnknown(Exception):
+    """A create got no answer: the resource may exist or not. The call stays on record as pending."""
 
 
 class PartialFailure(ProviderError):
@@ -162,6 +166,14 @@ class Provider(Protocol):
 
     def invoke(self, token: str, args: Properties) -> Properties:
         """Call a provider function. Raises ProviderError."""
+
+
+@runtime_checkable
+class FindsCreated(Provider, Protocol):
+    """A provider that can also find by the inputs alone what a create made that never reported back."""
+
+    def find_created(self, *, urn: str, inputs: Properties) -> CreateResult | None:
+        """Return what the create has made, None if nothing. Raises ProviderError."""
 
 
 ProviderFactory = Callable[[], Provider]

@@ -47,6 +47,10 @@ class Storage:
         """Break every lock of the stack and return how many there were."""
         return locks.break_all(self._backend, stack)
 
+    def cancel_abandoned(self, stack: StackRef, older_than_seconds: float) -> int:
+        """Break the locks whose holders cannot be at work any more; return how many there were."""
+        return locks.break_abandoned(self._backend, stack, older_than_seconds)
+
     def load(self, stack: StackRef) -> bytes | None:
         """Return the checkpoint file's content, uncompressed; None if the stack does not exist."""
         self._check_meta(create=False)

@@ -45,6 +45,45 @@ def to_struct(properties: Properties) -> struct_pb2.Struct:
     return struct
 
 
+def to_plain(properties: Properties) -> Properties | None:
+    """Return what the SDK would decode `to_struct(properties)` to; None if that takes the SDK to tell.
+
+    The SDK takes a dict in a Struct's place and then has nothing to decode. As in its own decoding, numbers
+    are floats, and members of an object that are null are left out.
+    """
+    try:
+        return _plain_fields(properties)
+    except _NotPlainError:
+        return None
+
+
+class _NotPlainError(Exception):
+    """A value that has a form of its own on the wire."""
+
+
+def _plain(value: Any) -> Any:
+    kind = type(value)
+    if kind is str:
+        if value in UNKNOWN_TEXTS:
+            raise _NotPlainError
+        return value
+    if kind is dict:
+        return _plain_fields(value)
+    if kind is list:
+        return [_plain(item) for item in value]
+    if kind is int or kind is float:
+        return float(value)
+    if kind is bool or value is None:
+        return value
+    raise _NotPlainError
+
+
+def _plain_fields(fields: Properties) -> Properties:
+    if SIGNATURE in fields:
+        raise _NotPlainError
+    return {key: _plain(value) for key, value in fields.items() if value is not None}
+
+
 def _from_fields(struct: struct_pb2.Struct) -> Any:
     fields = from_struct(struct)
     if SIGNATURE not in fields:

@@ -21,7 +21,12 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     logs.configure(settings.log_level)
-    app = create_app(create(settings.automation), app_settings(settings))
+    try:
+        automation = create(settings.automation)
+    except ValueError as error:  # an engine or a state backend that is known, but not built yet
+        sys.stderr.write(f"{error}\n")
+        return 2
+    app = create_app(automation, app_settings(settings))
     Server(app, settings.http, settings.automation.environment).run()
     return 0
 

@@ -4,18 +4,22 @@ The error body has the keys error, error_type, details, correlation_id, trace_id
 """
 
 import asyncio
+import contextlib
 import datetime
 import math
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Final, NoReturn
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 
 from automation.errors import PlatformError
 from service.errors import BodyTimeout, MethodNotAllowed, NotFound, PayloadTooLarge
 from service.trail import Trail
+
+LINGER_SECONDS: Final = 0.25
+"""How long the rest of a body that is too large is dropped before the refusal is sent."""
 
 SECURITY_HEADERS: Final[Mapping[str, str]] = {
     "x-content-type-options": "nosniff",
@@ -46,11 +50,21 @@ async def read_body(request: Request, *, limit_bytes: int, timeout_seconds: floa
 
 async def _counted(request: Request, limit_bytes: int) -> bytes:
     body = bytearray()
-    async for chunk in request.stream():
+    stream = request.stream()
+    async for chunk in stream:
         body += chunk
         if len(body) > limit_bytes:
+            await _linger(stream)
             raise _too_large(limit_bytes)
     return bytes(body)
+
+
+async def _linger(rest: AsyncIterator[bytes]) -> None:
+    """Drop what is still arriving for a moment: one closed on unread bytes is reset, its answer lost."""
+    with contextlib.suppress(TimeoutError, ClientDisconnect):
+        async with asyncio.timeout(LINGER_SECONDS):
+            async for _ in rest:
+                pass
 
 
 def _too_large(limit_bytes: int) -> PayloadTooLarge:

@@ -57,6 +57,9 @@ def configure(level: str, stream: TextIO | None = None) -> None:
         level={"warn": logging.WARNING}.get(level, level.upper()), handlers=[handler], force=True
     )
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    for name in ("botocore", "boto3", "urllib3", "s3transfer"):
+        # At debug they write signatures and bodies that hold credentials.
+        logging.getLogger(name).setLevel(logging.INFO)
 
 
 def _trail_fields() -> dict[str, str]:

@@ -1,8 +1,9 @@
 """The deployment engine that runs in this process: `engine`, its errors turned into ours."""
 
 import contextlib
+import logging
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from automation.errors import DependencyUnavailable, DeployFailed, StackBusy
 from automation.ports import Program, Snapshot, StackMoved
@@ -16,9 +17,15 @@ from engine import (
     StackNotFound,
     StackRef,
     UpdateFailed,
+    UpdateResult,
 )
 from engine import StackMoved as EngineStackMoved
 from engine.kubernetes import KubernetesProviders
+
+_LOG: Final = logging.getLogger(__name__)
+
+LONGEST_UPDATE: Final = 900.0
+"""Seconds after which a lock counts as left by a killed process: updates take seconds, never minutes."""
 
 
 class EmbeddedEngine:
@@ -37,10 +44,21 @@ class EmbeddedEngine:
 
     def up(self, stack: str, program: Program, *, expect: str, message: str) -> Snapshot:
         """See DeploymentEngine."""
-        with _translated(stack):
-            result = self._engine.up(
+
+        def update() -> UpdateResult:
+            return self._engine.up(
                 self._ref(stack), program, config=self._config, expect=expect, message=message
             )
+
+        with _translated(stack):
+            try:
+                result = update()
+            except ConcurrentUpdateError:
+                if not self._engine.cancel_abandoned(self._ref(stack), older_than_seconds=LONGEST_UPDATE):
+                    raise
+                # Whoever held the stack was killed: without this, its function would wait for a person.
+                _LOG.warning("a lock that was left behind is broken", extra={"kl_stack": stack})
+                result = update()
         return Snapshot(outputs=result.outputs, version=result.version)
 
     def preview(self, stack: str, program: Program) -> Mapping[str, int]:
@@ -100,9 +118,13 @@ class EmbeddedEngine:
 
 
 def create(settings: AutomationSettings) -> EmbeddedEngine:
-    """Return the engine that the settings call for."""
+    """Return the engine that the settings call for. Raises ValueError for a backend that there is not."""
+    try:
+        backend = FileBackend(settings.backend_url)
+    except BackendError as error:
+        raise ValueError(f"backend_url: {error}") from error
     engine = Engine(
-        FileBackend(settings.backend_url),
+        backend,
         {"kubernetes": KubernetesProviders()},
         passphrase=settings.passphrase,
     )

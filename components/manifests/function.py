@@ -90,7 +90,12 @@ def start_trigger(args: "FunctionArgs") -> Manifest:
             "subject": args.parser_id,
         },
         subscriber=sink(args.namespace, service=args.function_name, api_version=SERVING),
-        delivery=Delivery(dead_letter_uri=args.dead_letter_uri, dead_letter_service=args.dead_letter_service),
+        delivery=Delivery(
+            # A delivery that ends before its call does would be repeated beside it.
+            timeout=f"PT{args.timeout_seconds + _TIMEOUT_MARGIN}S",
+            dead_letter_uri=args.dead_letter_uri,
+            dead_letter_service=args.dead_letter_service,
+        ),
     )
 
 

@@ -11,7 +11,13 @@ from typing import Any
 
 from engine.kubernetes.annotations import annotation, is_true
 from engine.kubernetes.delete import wait_until_gone
-from engine.kubernetes.ownership import CREATE_MANAGER, owned_by, transfer_by_index, transfer_whole
+from engine.kubernetes.ownership import (
+    CREATE_MANAGER,
+    is_created_from,
+    owned_by,
+    transfer_by_index,
+    transfer_whole,
+)
 from engine.kubernetes.rest import AlreadyExists, Conflict, Invalid, NotFound
 from engine.kubernetes.target import UID_MISMATCH, Target
 
@@ -43,6 +49,15 @@ def create(target: Target, document: Json, *, manager: str, upsert: bool = False
                 raise
             time.sleep(pause)
     raise AssertionError("unreachable")
+
+
+def created(target: Target, document: Json) -> Json | None:
+    """Return the object if a create of this document made it, by its field manager and its labels."""
+    try:
+        live = target.get()
+    except NotFound:
+        return None
+    return live if is_created_from(live["metadata"], document["metadata"]) else None
 
 
 def _name_becomes_free(target: Target, deadline: float) -> bool:

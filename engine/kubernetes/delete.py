@@ -89,7 +89,7 @@ def _saw_deletion(target: Target, lingering: Json, seconds: float) -> bool:
 def _report_finalizers(target: Target, lingering: Json) -> None:
     """Say at once what holds a delete up, not only at its timeout."""
     if blocking := _finalizers(lingering):
-        logger.warning("deletion waits for finalizers", extra={"object": str(target), "finalizers": blocking})
+        logger.warning("deletion of %s waits for finalizers: %s", target, ", ".join(blocking))
 
 
 def _finalizers(document: Json) -> list[str]:

@@ -71,6 +71,18 @@ def owned_by(metadata: Json, path: str, manager: str) -> tuple[bool, bool]:
     return ours, others
 
 
+def is_created_from(metadata: Json, wanted: Json) -> bool:
+    """Say whether a create of ours made the object and nothing was applied since, with the labels wanted.
+
+    `metadata` is the live object's, `wanted` that of the inputs.
+    """
+    created = any(
+        entry.get("manager") == CREATE_MANAGER and entry.get("operation") == "Update"
+        for entry in metadata.get("managedFields") or []
+    )
+    return created and (wanted.get("labels") or {}).items() <= (metadata.get("labels") or {}).items()
+
+
 def _moves(entry: Json, manager: str, previous: str | None) -> bool:
     if entry.get("subresource") or _is_ours(entry, manager):
         return False

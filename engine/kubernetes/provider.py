@@ -21,12 +21,13 @@ from engine.kubernetes.kinds import Kind, builtin_kind, custom_kind, is_builtin,
 from engine.kubernetes.refusals import refused_type, unsupported
 from engine.kubernetes.rest import ApiError, NotFound, Unreachable
 from engine.kubernetes.settings import Settings, check_settings, diff_settings, settings_of
-from engine.kubernetes.target import Target, explained, explanation, is_missing, split_id
+from engine.kubernetes.target import Target, explained, explanation, is_missing, recorded_id, split_id
 from engine.provider import (
     CheckFailure,
     CheckResult,
     CreateResult,
     DiffResult,
+    OutcomeUnknown,
     PartialFailure,
     Properties,
     ProviderError,
@@ -138,8 +139,24 @@ class KubernetesProvider:
                 target, document, manager=manager, upsert=self._settings.upsert, deadline=deadline
             )
         except (ApiError, Unreachable) as error:
+            if isinstance(error, Unreachable) or error.code >= 500:
+                raise OutcomeUnknown(explanation(error, "create", target)) from error
             raise explained(error, "create", target) from error
         outputs = self._awaited(target, live, inputs, manager, document["apiVersion"], deadline)
+        return CreateResult(id=target.id, outputs=outputs)
+
+    def find_created(self, *, urn: str, inputs: Properties) -> CreateResult | None:
+        """Return the object of these inputs if a create of ours made it."""
+        document = state.document_of(inputs)
+        target = self._existing_target(urn, recorded_id(document), document)
+        try:
+            live = target and apply.created(target, document)
+        except (ApiError, Unreachable) as error:
+            raise explained(error, "read", recorded_id(document)) from error
+        if not target or not live:
+            return None
+        manager, initial = state.new_manager(), document["apiVersion"]
+        outputs = state.outputs_of(live, inputs, manager=manager, initial_api_version=initial)
         return CreateResult(id=target.id, outputs=outputs)
 
     def update(

@@ -11,8 +11,7 @@ _LIST, _PATCH = "List", "Patch"
 def unsupported(what: str) -> str:
     """Return the refusal of something that Pulumi's own provider does."""
     return (
-        f"{what} is not supported by the embedded engine; set `engine: automation-api` in the stack's "
-        "configuration to use Pulumi's own provider"
+        f"{what} is not supported by the embedded engine; run the stack with Pulumi's own engine and provider"
     )
 
 

@@ -52,6 +52,12 @@ def split_id(id: str) -> tuple[str | None, str]:
     return namespace or None, name
 
 
+def recorded_id(document: Json) -> str:
+    """Return the resource id of a document with all its defaults."""
+    metadata = document["metadata"]
+    return "/".join(filter(None, (metadata.get("namespace"), metadata.get("name"))))
+
+
 def explained(error: ApiError | Unreachable, doing: str, target: Target | str) -> ProviderError:
     """Return the error for the user: what was tried on which object, what the server said, what helps."""
     return ProviderError(explanation(error, doing, target))

@@ -69,8 +69,8 @@ def test_the_promised_defaults():
     ("runtime", "image"),
     [
         (None, "mirror.test:5000/python:3.11-slim"),
-        ("python3.9", "mirror.test:5000/python:3.9-slim"),
-        ("python3.10", "mirror.test:5000/python:3.10-slim"),
+        ("python3.12", "mirror.test:5000/python:3.12-slim"),
+        ("python3.13", "mirror.test:5000/python:3.13-slim"),
     ],
 )
 def test_the_runtime_chooses_the_base_images_version(runtime, image):

@@ -157,7 +157,7 @@ def test_its_trigger_takes_only_its_own_start_events_and_gives_up_into_the_dead_
             "retry": 5,
             "backoffPolicy": "exponential",
             "backoffDelay": "PT1S",
-            "timeout": "PT30S",
+            "timeout": "PT90S",
             "deadLetterSink": {
                 "ref": {
                     "apiVersion": "v1",

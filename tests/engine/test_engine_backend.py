@@ -1,9 +1,12 @@
 """Files of a backend: Pulumi's layout, locks, history, and what other writers leave there."""
 
+import datetime
 import gzip
 import json
 import os
 import re
+import socket
+import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -113,6 +116,42 @@ def test_a_locked_stack_is_refused_with_the_locks_owner(
     assert engine.outputs(stack).version != ABSENT
     assert engine.cancel(stack) == 1
     assert engine.up(stack, one(2)).changes == {"same": 1, "update": 1}
+
+
+def dead_pid() -> int:
+    """Return the number of a process that has ended."""
+    with subprocess.Popen(["true"]) as process:
+        process.wait()
+    return process.pid
+
+
+@pytest.mark.parametrize(
+    ("lock", "broken"),
+    [
+        pytest.param({}, 1, id="a process of this host that has ended"),
+        pytest.param({"pid": 1}, 0, id="a process of this host that lives"),
+        pytest.param({"pid": os.getpid()}, 1, id="our own number, from an earlier life"),
+        pytest.param({"hostname": "elsewhere"}, 0, id="another host"),
+        pytest.param({"hostname": "elsewhere", "timestamp": "2020-01-01T00:00:00.5Z"}, 1, id="too old"),
+        pytest.param({"timestamp": "yesterday"}, 0, id="unreadable"),
+    ],
+)
+def test_only_abandoned_locks_are_broken(
+    engine: Engine, stack: StackRef, root: Path, lock: dict[str, Any], broken: int
+) -> None:
+    engine.up(stack, one())
+    folder = root / ".pulumi/locks/organization/proj/dev"
+    folder.mkdir(parents=True, exist_ok=True)
+    now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.000000001Z")
+    owner = {"pid": dead_pid(), "username": "ann", "hostname": socket.gethostname(), "timestamp": now}
+    (folder / "1.json").write_text(json.dumps({**owner, **lock}))
+
+    assert engine.cancel_abandoned(stack, older_than_seconds=900) == broken
+    if broken:
+        assert engine.up(stack, one(2)).changes == {"same": 1, "update": 1}
+    else:
+        with pytest.raises(ConcurrentUpdateError):
+            engine.up(stack, one(2))
 
 
 def test_anything_in_the_lock_folder_is_a_lock(engine: Engine, stack: StackRef, root: Path) -> None:

@@ -138,7 +138,7 @@ def test_a_kind_that_the_cluster_lacks_is_named_with_the_remedy(provider, server
 
 
 def test_functions_are_refused_by_name(provider):
-    with pytest.raises(ProviderError, match=r"kubernetes:helm:template.*automation-api"):
+    with pytest.raises(ProviderError, match=r"kubernetes:helm:template.*Pulumi's own engine"):
         provider.invoke("kubernetes:helm:template", {})
 
 

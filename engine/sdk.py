@@ -1,0 +1,127 @@
+"""Shortcuts past work that the Pulumi SDK does for every value and that our updates do not need.
+
+An update of a function is a few resources with a few hundred values each. The SDK walks over each value five
+times, by way of coroutines and protobuf objects, and that is half of such an update's time. Every shortcut
+here gives the result that the SDK gives, only for the cases where that is plain to see; all else goes the
+SDK's own way. A release of the SDK that lacks one of the functions is left as it is.
+"""
+
+from typing import Any, Final
+
+from pulumi import Resource
+from pulumi.runtime import resource, rpc
+from pulumi.runtime.known_types import is_unknown
+from pulumi.runtime.proto import source_pb2
+from pulumi.runtime.settings import get_monitor
+
+_LEAVES: Final = frozenset({str, int, float, bool, type(None)})
+"""Types whose values are the same on both sides of the SDK; subclasses, such as of enums, are not meant."""
+
+
+def shorten(monitor_type: type) -> None:
+    """Put the shortcuts in place; `monitor_type` is that of the engine's own monitors."""
+    _omit_stack_traces(monitor_type)
+    _return_plain_inputs()
+    _return_untyped_outputs()
+    _search_unknowns_quickly()
+
+
+def is_plain(value: Any) -> bool:
+    """Say whether a value is JSON through and through: nothing to wait for, to translate or to mark."""
+    kind = type(value)
+    if kind in _LEAVES:
+        return True
+    if kind is dict:
+        return all(type(key) is str and is_plain(item) for key, item in value.items())
+    return kind is list and all(map(is_plain, value))
+
+
+def _omit_stack_traces(monitor_type: type) -> None:
+    """Spare our programs the stack trace that the SDK takes for every resource.
+
+    It is a sixth of a small update's time, and the engine does not record source positions. Programs that
+    run against other monitors keep theirs.
+    """
+    original = getattr(resource, "_get_stack_trace", None)
+    if original is None:
+        return
+    nothing = source_pb2.StackTrace()
+
+    def get_stack_trace() -> source_pb2.StackTrace:
+        return nothing if isinstance(get_monitor(), monitor_type) else original()
+
+    resource._get_stack_trace = get_stack_trace
+
+
+def _return_plain_inputs() -> None:
+    """Take inputs that are plain already as they are, instead of by a coroutine for each value."""
+    original = getattr(rpc, "serialize_property", None)
+    if original is None:
+        return
+
+    async def serialize_property(
+        value: Any,
+        deps: Any,
+        property_key: Any,
+        resource_obj: Any = None,
+        input_transformer: Any = None,
+        typ: Any = None,
+        *more: Any,
+        **options: Any,
+    ) -> Any:
+        if typ is None and not options.get("return_protobuf_value"):
+            keeps_names = input_transformer is None or _is_inherited(
+                input_transformer, Resource.translate_input_property
+            )
+            if keeps_names and is_plain(value):
+                return value
+        return await original(
+            value, deps, property_key, resource_obj, input_transformer, typ, *more, **options
+        )
+
+    rpc.serialize_property = serialize_property  # type: ignore[assignment]
+
+
+def _return_untyped_outputs() -> None:
+    """Leave outputs alone that have neither types to be turned into nor names to be translated."""
+    original = getattr(rpc, "translate_output_properties", None)
+    if original is None:
+        return
+
+    def translate_output_properties(
+        output: Any, output_transformer: Any, typ: Any = None, *more: Any, **options: Any
+    ) -> Any:
+        if typ is None and _is_inherited(output_transformer, Resource.translate_output_property):
+            return output
+        return original(output, output_transformer, typ, *more, **options)
+
+    rpc.translate_output_properties = translate_output_properties
+
+
+def _search_unknowns_quickly() -> None:
+    """Look for unknown values at the leaves that are none of JSON's only."""
+    if hasattr(rpc, "contains_unknowns"):
+        rpc.contains_unknowns = contains_unknowns
+
+
+def contains_unknowns(value: Any) -> bool:
+    """Say whether one of the SDK's unknown values is in the value, which may contain itself."""
+    if type(value) in _LEAVES:
+        return False
+    seen: set[int] = set()
+    left = [value]
+    while left:
+        item = left.pop()
+        if is_unknown(item):
+            return True
+        if id(item) in seen:
+            continue
+        seen.add(id(item))
+        parts = item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()
+        left += [part for part in parts if type(part) not in _LEAVES]
+    return False
+
+
+def _is_inherited(bound: Any, method: Any) -> bool:
+    """Say whether a bound method is the base class's, which returns names unchanged."""
+    return getattr(bound, "__func__", None) is method

@@ -1,0 +1,149 @@
+"""A creation that nobody saw the end of is undone and made again, by providers that can find what it made."""
+
+from pathlib import Path
+
+import pulumi
+import pytest
+
+from engine import BackendError, Engine, FileBackend, StackRef, UpdateFailed
+from engine.provider import CreateResult, OutcomeUnknown, Properties, ProviderError
+from tests.engine import states
+from tests.engine.fake import FakeProvider, Thing, World
+
+STACK = StackRef("proj", "dev")
+
+
+class FindingProvider(FakeProvider):
+    """Finds resources by their names, as a provider of Kubernetes objects does; a name is given once."""
+
+    def create(
+        self, *, urn: str, inputs: Properties, timeout: float | None = None, preview: bool = False
+    ) -> CreateResult:
+        if self.find_created(urn=urn, inputs=inputs) is not None:
+            raise ProviderError("it exists already")
+        return super().create(urn=urn, inputs=inputs, timeout=timeout, preview=preview)
+
+    def find_created(self, *, urn: str, inputs: Properties) -> CreateResult | None:
+        self._world.note("find", urn)
+        name = urn.rsplit("::", 1)[-1]
+        found = [id_ for id_ in self._world.resources if id_.rsplit("-", 1)[0] == name]
+        return CreateResult(id=found[0], outputs=self._world.resources[found[0]]) if found else None
+
+
+class Cut(FileBackend):
+    """A folder that is lost once the world holds a resource, which therefore is never recorded."""
+
+    def __init__(self, root: Path, world: World) -> None:
+        super().__init__(root)
+        self._world = world
+
+    def write(self, key: str, data: bytes, *, durable: bool = True) -> None:
+        if self._world.resources:
+            raise BackendError("the power went out")
+        super().write(key, data, durable=durable)
+
+
+@pytest.fixture
+def engine(root: Path, world: World) -> Engine:
+    return Engine(FileBackend(root), {"fake": lambda: FindingProvider(world)})
+
+
+@pytest.fixture
+def cut(root: Path, world: World, engine: Engine) -> None:
+    """A first update that was killed between the creation of `a` and its record."""
+    with pytest.raises(UpdateFailed, match="power"):
+        Engine(Cut(root, world), {"fake": lambda: FindingProvider(world)}).up(STACK, one)
+    assert [op["type"] for op in states.latest(root, STACK)["pending_operations"]] == ["creating"]
+
+
+def one() -> None:
+    Thing("a", size=1)
+
+
+def test_what_was_created_and_not_recorded_is_made_anew(
+    engine: Engine, world: World, root: Path, cut: None
+) -> None:
+    engine.up(STACK, one)
+
+    assert list(world.resources) == [states.named(root, STACK, "a")["id"]]
+    assert world.names("delete") == ["a"]
+    assert not states.latest(root, STACK).get("pending_operations")
+    assert engine.up(STACK, one).changes.keys() == {"same"}
+
+
+def test_a_creation_that_did_not_take_effect_is_forgotten(
+    engine: Engine, world: World, root: Path, cut: None
+) -> None:
+    world.resources.clear()
+
+    engine.up(STACK, one)
+
+    assert world.names("delete") == []
+    assert not states.latest(root, STACK).get("pending_operations")
+
+
+def test_what_the_program_no_longer_wants_is_gone(engine: Engine, world: World, cut: None) -> None:
+    engine.up(STACK, lambda: None)
+    assert world.resources == {}
+
+
+def test_a_destroy_takes_it_along(engine: Engine, world: World, cut: None) -> None:
+    engine.destroy(STACK)
+    assert world.resources == {}
+
+
+def test_a_preview_deletes_nothing(engine: Engine, world: World, cut: None) -> None:
+    engine.preview(STACK, one)
+    assert len(world.resources) == 1
+
+
+def test_without_knowing_what_was_made_nothing_else_is_done(
+    engine: Engine, world: World, root: Path, cut: None
+) -> None:
+    world.fail("find", "a", "no answer")
+    with pytest.raises(UpdateFailed, match="cannot undo its creation, which was cut off: no answer"):
+        engine.up(STACK, one)
+    assert [op["type"] for op in states.latest(root, STACK)["pending_operations"]] == ["creating"]
+
+
+def test_what_is_recorded_is_never_taken_for_it(engine: Engine, world: World, root: Path) -> None:
+    engine.up(STACK, one)
+    document = engine.export(STACK)
+    resource = next(raw for raw in document["deployment"]["resources"] if raw["urn"].endswith("::a"))
+    document["deployment"]["pending_operations"] = [{"resource": resource, "type": "creating"}]
+    path = states.checkpoint_file(root, STACK)
+    path.write_text(path.read_text().replace('"resources":[', _pending(resource) + '"resources":[', 1))
+
+    engine.up(STACK, one)
+
+    assert world.names("delete") == []
+    assert list(world.resources) == [states.named(root, STACK, "a")["id"]]
+
+
+def _pending(resource: dict[str, object]) -> str:
+    import json
+
+    return f'"pending_operations":{json.dumps([{"resource": resource, "type": "creating"}])},'
+
+
+def test_a_creation_without_an_answer_counts_as_cut_off(engine: Engine, world: World, root: Path) -> None:
+    def no_answer(_: str, __: Properties) -> None:
+        world.resources["a-7"] = {"name": "a"}
+        raise OutcomeUnknown("no answer from the server")
+
+    world.faults["create", "a"] = no_answer
+    with pytest.raises(UpdateFailed, match="no answer from the server"):
+        engine.up(STACK, one)
+    world.heal()
+
+    engine.up(STACK, one)
+
+    assert list(world.resources) == [states.named(root, STACK, "a")["id"]]
+    assert "a-7" not in world.resources
+
+
+def test_resources_of_other_providers_stay_noted(world: World, root: Path, cut: None) -> None:
+    engine = Engine(FileBackend(root), {"fake": world.provider})
+    engine.up(STACK, one, on_event=None)
+    assert len(states.latest(root, STACK)["pending_operations"]) == 1
+    assert pulumi is not None
