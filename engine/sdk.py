@@ -79,7 +79,7 @@ def _return_plain_inputs() -> None:
             value, deps, property_key, resource_obj, input_transformer, typ, *more, **options
         )
 
-    rpc.serialize_property = serialize_property  # type: ignore[assignment]
+    rpc.serialize_property = serialize_property
 
 
 def _return_untyped_outputs() -> None:
@@ -104,12 +104,12 @@ def _search_unknowns_quickly() -> None:
         rpc.contains_unknowns = contains_unknowns
 
 
-def contains_unknowns(value: Any) -> bool:
+def contains_unknowns(val: Any) -> bool:
     """Say whether one of the SDK's unknown values is in the value, which may contain itself."""
-    if type(value) in _LEAVES:
+    if type(val) in _LEAVES:
         return False
     seen: set[int] = set()
-    left = [value]
+    left = [val]
     while left:
         item = left.pop()
         if is_unknown(item):

@@ -5,7 +5,7 @@ import queue
 import pytest
 
 from engine.kubernetes import KubernetesProviders
-from engine.provider import ProviderError
+from engine.provider import OutcomeUnknown, ProviderError
 from engine.values import UNKNOWN, Secret
 
 from .settings_map import ENTRY, PATH, URN, inputs, live, outputs, update
@@ -151,3 +151,34 @@ def test_no_cluster_is_an_error_only_when_one_is_needed(monkeypatch, tmp_path):
 
     with pytest.raises(ProviderError, match="no Kubernetes cluster is configured"):
         provider.create(urn=URN, inputs=inputs(a="1"))
+
+
+def test_a_create_that_the_server_broke_off_may_have_made_the_object(provider, server):
+    server.answers = [status(500, "InternalError", "etcdserver: request timed out")]
+    with pytest.raises(OutcomeUnknown, match="cannot create ConfigMap default/settings: etcdserver"):
+        provider.create(urn=URN, inputs=inputs(a="1"))
+
+
+def test_what_an_interrupted_create_made_is_found_by_its_inputs(provider, server):
+    server.answers = [Answer(200, live(inputs(a="1"), ENTRY))]
+    found = provider.find_created(urn=URN, inputs=inputs(a="1"))
+
+    assert [(r.method, r.path) for r in server.requests] == [("GET", f"{PATH}/settings")]
+    assert found.id == "default/settings"
+    assert found.outputs["metadata"]["uid"] == "u1"
+    assert found.outputs["__inputs"] == inputs(a="1")
+
+
+def test_an_object_that_no_create_of_ours_made_is_not_ours(provider, server):
+    theirs = {**ENTRY, "manager": "kubectl-create"}
+    labelled = inputs(a="1")
+    labelled["metadata"] = {**labelled["metadata"], "labels": {"build-id": "b2"}}
+    server.answers = [
+        Answer(200, live(inputs(a="1"), theirs)),
+        Answer(200, live(inputs(a="1"), ENTRY)),
+        status(404, "NotFound", 'configmaps "settings" not found'),
+    ]
+
+    assert provider.find_created(urn=URN, inputs=inputs(a="1")) is None
+    assert provider.find_created(urn=URN, inputs=labelled) is None
+    assert provider.find_created(urn=URN, inputs=inputs(a="1")) is None

@@ -87,7 +87,7 @@ async def test_a_job_over_its_deadline_fails_after_its_pods_had_their_grace(
 
     assert reasons(world, "slow")["Failed"] == "DeadlineExceeded"
     assert said.read_text() == "terminated\n"
-    assert pods(world, "slow") == []
+    await until(lambda: pods(world, "slow") == [])
 
 
 async def test_a_finished_job_goes_when_its_time_to_live_is_over(world: World, jobs: JobController) -> None:
