@@ -21,7 +21,6 @@ from local.session import ROOT, Session, StartFailed, admin_token
 from local.spectator import Spectator
 
 WORK = ROOT / ".local"
-RUN = WORK / "run"
 CACHE = WORK / "cache"
 EXAMPLES = ROOT / "examples"
 
@@ -31,10 +30,10 @@ def examples() -> list[Example]:
     return [Example.load(folder) for folder in sorted(EXAMPLES.iterdir()) if (folder / "event.json").exists()]
 
 
-async def demo(console: Console) -> int:
+async def demo(console: Console, work: Path = WORK) -> int:
     """Deploy, call and delete every example once. Returns 0 only if every answer is right."""
     began = time.monotonic()
-    session = Session(data=WORK / f"demo-{time.time_ns():x}", cache=CACHE)
+    session = Session(data=work / "demo", cache=work / "cache")
     failed: list[str] | None = None
     try:
         console.print(
@@ -60,9 +59,9 @@ async def demo(console: Console) -> int:
             shutil.rmtree(session.data, ignore_errors=True)
 
 
-async def run(console: Console) -> int:
+async def run(console: Console, work: Path = WORK) -> int:
     """Start everything, deploy the examples, print what to try next, and stay until Ctrl-C."""
-    session = Session(data=RUN, cache=CACHE, ports=FIXED_PORTS)
+    session = Session(data=work / "run", cache=work / "cache", ports=FIXED_PORTS)
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -98,18 +97,18 @@ async def _run(session: Session, console: Console, stopped: asyncio.Event) -> in
     return 0
 
 
-async def deploy(console: Console, folder: Path) -> int:
+async def deploy(console: Console, folder: Path, work: Path = WORK) -> int:
     """Deploy one folder to the platform that `run` keeps, and call it."""
-    addresses = _running()
+    addresses = _running(work)
     async with Client(addresses, admin_token(addresses)) as client, Spectator(client) as spectator:
         deployments = await _deploy_all(client, spectator, [Example.load(folder)], console, once=False)
     _report(deployments, console)
     return 1 if deployments[0].timeline.failure else 0
 
 
-def _running() -> Addresses:
+def _running(work: Path) -> Addresses:
     try:
-        return Addresses.load(RUN)
+        return Addresses.load(work / "run")
     except FileNotFoundError:
         raise DeployFailed("no platform is running: start one with `make run` in another terminal") from None
 

@@ -43,8 +43,8 @@ if sys.platform == "linux":
 if os.getppid() == int(sys.argv[1]):
     os.execv(sys.executable, [sys.executable, "-m", *sys.argv[2:]])
 """
-# A program of its own, run before the child's: code between fork and exec (preexec_fn) can deadlock when another
-# thread of the parent holds a lock, and here one imports modules at that moment.
+# A program of its own, run before the child's: code between fork and exec (preexec_fn) can deadlock when
+# another thread of the parent holds a lock, and here one imports modules at that moment.
 
 
 class StartFailed(Exception):

@@ -20,11 +20,15 @@ def wait_until_gone(processes, seconds: float = 30) -> list[psutil.Process]:
     return psutil.wait_procs(processes, timeout=seconds)[1]
 
 
-def start_demo() -> subprocess.Popen:
+def start_demo(work: Path) -> subprocess.Popen:
     return subprocess.Popen(
-        [sys.executable, "-m", "local", "demo"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )  # fmt: skip
+        [sys.executable, "-m", "local", "--work", str(work), "demo"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
 
 
 def wait_for_children(pid: int, count: int, seconds: float = 60) -> list[psutil.Process]:
@@ -36,8 +40,8 @@ def wait_for_children(pid: int, count: int, seconds: float = 60) -> list[psutil.
     raise AssertionError(f"{count} processes were not started within {seconds} s")
 
 
-def test_the_demo_prints_a_table_and_right_answers_and_leaves_no_process():
-    with start_demo() as demo:
+def test_the_demo_prints_a_table_and_right_answers_and_leaves_no_process(tmp_path):
+    with start_demo(tmp_path) as demo:
         children = wait_for_children(demo.pid, 2)
         output = demo.stdout.read()
         status = demo.wait(timeout=100)
@@ -48,8 +52,8 @@ def test_the_demo_prints_a_table_and_right_answers_and_leaves_no_process():
     assert wait_until_gone(children) == []
 
 
-def test_killing_the_command_line_takes_its_processes_with_it():
-    with start_demo() as demo:
+def test_killing_the_command_line_takes_its_processes_with_it(tmp_path):
+    with start_demo(tmp_path) as demo:
         children = wait_for_children(demo.pid, 2)
         demo.send_signal(signal.SIGKILL)
         demo.wait(timeout=10)
