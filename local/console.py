@@ -67,14 +67,14 @@ async def run(console: Console, work: Path = WORK) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
     try:
-        work = asyncio.create_task(_run(session, console, stopped))
+        job = asyncio.create_task(_run(session, console, stopped))
         stop = asyncio.create_task(stopped.wait())
-        await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({job, stop}, return_when=asyncio.FIRST_COMPLETED)
         stop.cancel()
-        if not work.done():
-            work.cancel()
+        if not job.done():
+            job.cancel()
         with contextlib.suppress(asyncio.CancelledError):
-            return await work
+            return await job
         return 0
     finally:
         console.print("\nstopping every process that was started …")
