@@ -3,17 +3,12 @@
 import base64
 import hashlib
 import json
-import os
 import secrets
-import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from engine.kubernetes import KubernetesProvider, KubernetesProviders
@@ -23,17 +18,6 @@ from .recorder import Recorder
 from .tinyserver import TinyServer
 
 HERE = Path(__file__).parent
-SHARED = HERE.parents[2] / "shared"
-CRDS = (
-    "knative-serving-service",
-    "knative-eventing-trigger",
-    "knative-eventing-broker",
-    "rabbitmq-rabbitmqcluster",
-    "rabbitmq-queues",
-    "monitoring-servicemonitors",
-    "monitoring-prometheusrules",
-    "flux-notification-receivers",
-)
 SIGNATURE = "4dabf18193072939515e22adb298388d"
 
 
@@ -106,43 +90,11 @@ def provider(server: TinyServer) -> Iterator[KubernetesProvider]:
     providers.close()
 
 
-@pytest.fixture(scope="session")
-def kubeconfig() -> str:
-    """The path of a real API server's kubeconfig; without one the test is skipped."""
-    path = os.environ.get("KUBECONFIG") or _test_cluster()
-    if not path or not Path(path).exists():
-        pytest.skip("no API server: set KUBECONFIG, or start ../shared/cluster with `cluster up`")
-    clusters = yaml.safe_load(Path(path).read_text())["clusters"]
-    address = clusters[0]["cluster"]["server"].split("//")[1].split("/")[0]
-    host, _, port = address.partition(":")
-    with socket.socket() as probe:
-        probe.settimeout(2)
-        if probe.connect_ex((host, int(port or 443))) != 0:
-            pytest.skip(f"the API server at {address} does not answer; start it with `cluster up`")
-    return path
-
-
-def _test_cluster() -> str | None:
-    script = SHARED / "cluster" / "cluster"
-    if not script.exists():
-        return None
-    return subprocess.run(
-        [sys.executable, str(script), "kubeconfig"], capture_output=True, text=True, check=True
-    ).stdout.strip()
-
-
-@pytest.fixture(scope="session")
-def shared_providers() -> Iterator[KubernetesProviders]:
-    providers = KubernetesProviders()
-    yield providers
-    providers.close()
-
-
 @pytest.fixture
-def real(kubeconfig: str, shared_providers: KubernetesProviders) -> KubernetesProvider:
+def real(real_kubeconfig: str, shared_providers: KubernetesProviders) -> KubernetesProvider:
     """A provider configured for the real API server."""
     provider = shared_providers()
-    provider.configure({"kubeconfig": kubeconfig})
+    provider.configure({"kubeconfig": real_kubeconfig})
     return provider
 
 
@@ -161,17 +113,3 @@ def namespace(real: KubernetesProvider) -> Iterator[str]:
     client.create("/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     yield name
     client.delete(f"/api/v1/namespaces/{name}", {"propagationPolicy": "Background"})
-
-
-@pytest.fixture(scope="session")
-def crds(kubeconfig: str, shared_providers: KubernetesProviders) -> None:
-    """The operators' CRDs of the golden program, established on the real API server (and left there)."""
-    provider = shared_providers()
-    provider.configure({"kubeconfig": kubeconfig})
-    urn = "urn:pulumi:t::t::kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition::crd"
-    path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-    present = {item["metadata"]["name"] for item in provider._reachable().client.list(path)["items"]}
-    for name in CRDS:
-        document = yaml.safe_load((SHARED / "crds" / f"{name}.yaml").read_text())
-        if document["metadata"]["name"] not in present:
-            provider.create(urn=urn, inputs=document, timeout=30)

@@ -337,7 +337,7 @@ def test_a_deployment_that_does_not_get_ready_says_what_is_missing(real, namespa
     assert caught.value.outputs["status"]["observedGeneration"] == 1
 
 
-def test_a_create_waits_for_a_namespace_that_comes_later(real, kubeconfig):
+def test_a_create_waits_for_a_namespace_that_comes_later(real):
     client = real._reachable().client
     name = f"engine-test-late-{time.time_ns():x}"
     late = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}

@@ -2,10 +2,8 @@
 
 import asyncio
 import json
-import os
 import secrets
 import ssl
-import subprocess
 import threading
 import urllib.parse
 from collections.abc import Iterator
@@ -20,8 +18,6 @@ from local.apiserver.server import ApiServer
 from local.apiserver.store import Store
 from local.apiserver.tokens import Tokens
 from local_apiserver.client import DEADLINE, Api
-
-REPO = Path(__file__).parents[2]
 
 
 @dataclass
@@ -68,19 +64,16 @@ def pool() -> Iterator[urllib3.PoolManager]:
 
 
 @pytest.fixture(scope="session")
-def real_server() -> Iterator[Api]:
+def real_server(real_kubeconfig: str) -> Iterator[Api]:
     """A real API server; tests that need it are skipped where there is none."""
-    path = os.environ.get("KUBECONFIG") or _shared_kubeconfig()
-    if not path or not Path(path).exists():
-        pytest.skip("no real API server: KUBECONFIG is not set and ../shared/cluster gives no kubeconfig")
-    config = yaml.safe_load(Path(path).read_text())
+    config = yaml.safe_load(Path(real_kubeconfig).read_text())
     context = next(item for item in config["contexts"] if item["name"] == config["current-context"])[
         "context"
     ]
     url = next(item for item in config["clusters"] if item["name"] == context["cluster"])["cluster"]["server"]
     user = next(item for item in config["users"] if item["name"] == context["user"])["user"]
     if "token" not in user:
-        pytest.skip(f"the kubeconfig {path} has no token for {context['user']}")
+        pytest.skip(f"the kubeconfig {real_kubeconfig} has no token for {context['user']}")
     try:
         with urllib3.PoolManager(
             maxsize=8, retries=False, timeout=DEADLINE, ssl_context=_trust(url), assert_hostname=False
@@ -101,13 +94,6 @@ def _trust(url: str) -> ssl.SSLContext:
     context.check_hostname = False
     context.verify_flags = ssl.VERIFY_X509_PARTIAL_CHAIN
     return context
-
-
-def _shared_kubeconfig() -> str:
-    script = REPO.parent / "shared" / "cluster" / "cluster"
-    if not script.exists():
-        return ""
-    return subprocess.run([script, "kubeconfig"], capture_output=True, text=True, check=False).stdout.strip()
 
 
 @pytest.fixture(params=["local", pytest.param("real", marks=pytest.mark.cluster)])

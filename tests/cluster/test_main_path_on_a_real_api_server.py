@@ -1,0 +1,175 @@
+"""The environment and a function's whole life against a real API server, with the operators' real schemas.
+
+No operator and no node run there: what is proved is that every object is accepted as it is, that the
+service's own account has the rights that it needs, that nothing changes twice and nothing is left behind.
+"""
+
+import datetime
+import json
+import runpy
+import ssl
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+import yaml
+
+from automation.adapters import engines, wrappers
+from automation.adapters.memory import MemoryStore
+from automation.app import Automation, assemble
+from automation.events import BuildComplete, BuildStart, Event, EventMeta, FunctionId, ServiceDelete
+from automation.settings import AutomationSettings
+from components import naming
+from engine import Engine, FileBackend, StackRef
+from engine.kubernetes import KubernetesProviders
+
+pytestmark = pytest.mark.cluster
+
+ROOT = Path(__file__).parents[2]
+NAMESPACE = naming.namespace("dev")
+FUNCTION = FunctionId("tp1", "p1")
+PATHS = {
+    "jobs": "/apis/batch/v1",
+    "services": "/apis/serving.knative.dev/v1",
+    "triggers": "/apis/eventing.knative.dev/v1",
+    "configmaps": "/api/v1",
+    "serviceaccounts": "/api/v1",
+}
+
+
+def plural_of(kind: str) -> str:
+    return {"NetworkPolicy": "networkpolicies"}.get(kind, kind.lower() + "s")
+
+
+def manifests(backend: Path, stack: StackRef) -> list[dict[str, Any]]:
+    """The objects that a stack's state says were declared."""
+    records = Engine(FileBackend(str(backend)), {}).resources(stack)
+    return [record.inputs for record in records if "apiVersion" in record.inputs]
+
+
+class Cluster:
+    """A kubeconfig's API server, asked directly."""
+
+    def __init__(self, kubeconfig: str) -> None:
+        self.config: dict[str, Any] = yaml.safe_load(Path(kubeconfig).read_text())
+        self._server = self.config["clusters"][0]["cluster"]["server"]
+        self._token = self.config["users"][0]["user"]["token"]
+
+    def call(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        request = urllib.request.Request(
+            self._server + path,
+            data=json.dumps(body).encode() if body else None,
+            headers={"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"},
+        )
+        trust = ssl._create_unverified_context()
+        with urllib.request.urlopen(request, timeout=10, context=trust) as response:
+            return json.load(response)
+
+    def accepts(self, manifest: dict[str, Any]) -> None:
+        """Let the server check an object strictly, unknown fields included; nothing is created."""
+        metadata = {**manifest["metadata"], "name": manifest["metadata"]["name"][:40] + "-strict"}
+        group = manifest["apiVersion"]
+        scope = f"/namespaces/{NAMESPACE}" if metadata.get("namespace") else ""
+        path = f"/apis/{group}" if "/" in group else f"/api/{group}"
+        query = "?dryRun=All&fieldValidation=Strict"
+        self.call(f"{path}{scope}/{plural_of(manifest['kind'])}{query}", {**manifest, "metadata": metadata})
+
+    def of_function(self, plural: str) -> list[dict[str, Any]]:
+        labels = "build.notifi.network%2Fparser-id%3Dp1"
+        return self.call(f"{PATHS[plural]}/namespaces/{NAMESPACE}/{plural}?labelSelector={labels}")["items"]
+
+    def as_account(self, name: str, target: Path) -> str:
+        """Write a kubeconfig with the account's own token and return its path."""
+        path = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/{name}/token"
+        token = self.call(path, {"spec": {"expirationSeconds": 3600}})["status"]["token"]
+        target.write_text(json.dumps({**self.config, "users": [{"name": "admin", "user": {"token": token}}]}))
+        return str(target)
+
+
+@pytest.fixture(scope="module")
+def cluster(real_kubeconfig: str, crds: None) -> Cluster:
+    return Cluster(real_kubeconfig)
+
+
+@pytest.fixture(scope="module")
+def environment(real_kubeconfig: str, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory):
+    """The environment's stack, up; destroyed afterwards. Yields a function that updates it once more."""
+    providers = KubernetesProviders()
+    engine = Engine(FileBackend(str(tmp_path_factory.mktemp("platform"))), {"kubernetes": providers})
+    stack, config = StackRef("knative-lambda", "dev"), {"kubernetes:kubeconfig": real_kubeconfig}
+
+    def up() -> dict[str, int]:
+        program = runpy.run_path(str(ROOT / "__main__.py"))["main"]
+        return engine.up(stack, program, config={**config, "knative-lambda:environment": "dev"}).changes
+
+    up()
+    yield up
+    engine.destroy(stack, config=config)
+    providers.close()
+
+
+@pytest_asyncio.fixture
+async def automation(cluster: Cluster, environment: Callable[[], object], tmp_path: Path):
+    """The automation as it runs in a cluster: with its own account's token and nobody else's."""
+    settings = AutomationSettings(
+        environment="dev",
+        backend_url=f"file://{tmp_path}/state",
+        kubeconfig=cluster.as_account("knative-lambda-builder", tmp_path / "kubeconfig"),
+        registry="registry.test",
+        executor_image="registry.test/kaniko:1",
+        monitor_image="registry.test/monitor:1",
+    )
+    store = MemoryStore(settings.context_bucket)
+    code = b"def handler(event):\n    return {}\n"
+    store.objects[settings.source_bucket, "global/parser/p1/parser.py"] = code
+    wrapper = wrappers.read(settings.runtimes_folder / "python" / "wrapper")
+    automation = assemble(settings, engines.create(settings), store, wrapper)
+    yield automation
+    await automation.close(10)
+
+
+def meta(number: int) -> EventMeta:
+    now = datetime.datetime.now(datetime.UTC)
+    return EventMeta(id=f"e{number}", source="test", type="test", time=now, correlation_id="c1")
+
+
+def test_a_second_update_of_the_environment_changes_nothing(
+    environment: Callable[[], dict[str, int]],
+) -> None:
+    assert environment().keys() == {"same"}
+
+
+async def test_a_functions_whole_life(automation: Automation, cluster: Cluster, tmp_path: Path) -> None:
+    async def send(event: Event) -> Any:
+        return await automation.handle(event)
+
+    started = await send(BuildStart(meta=meta(1), function=FUNCTION))
+    assert started.status == "started"
+    assert [job["metadata"]["name"] for job in cluster.of_function("jobs")] == [started.fields["job_name"]]
+
+    done = BuildComplete(
+        meta=meta(2),
+        function=FUNCTION,
+        image_uri=str(started.fields["image_uri"]),
+        image_digest="sha256:" + "a" * 64,
+        content_hash=str(started.fields["content_hash"]),
+        job_name=str(started.fields["job_name"]),
+        build_id=str(started.fields["build_id"]),
+    )
+    assert (await send(done)).status == "service_created"
+    for plural in ("services", "triggers", "configmaps", "serviceaccounts"):
+        assert len(cluster.of_function(plural)) == 1, plural
+    declared = manifests(
+        tmp_path / "state", StackRef("knative-lambda-functions", naming.stack_name("tp1", "p1"))
+    )
+    assert {item["kind"] for item in declared} == {"Job", "Service", "Trigger", "ConfigMap", "ServiceAccount"}
+    for manifest in declared:
+        cluster.accepts(manifest)
+    image = cluster.of_function("services")[0]["spec"]["template"]["spec"]["containers"][0]["image"]
+    assert image == "registry.test/knative-lambdas@sha256:" + "a" * 64
+
+    assert (await send(ServiceDelete(meta=meta(3), function=FUNCTION))).status == "deleted"
+    assert {plural: cluster.of_function(plural) for plural in PATHS} == {plural: [] for plural in PATHS}
