@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,8 @@ REGISTRY = "localhost:5001"
 """What image references begin with. Nothing listens there: the node and the builder share a folder."""
 KANIKO_IMAGE = f"{REGISTRY}/kaniko-executor:local"
 MONITOR_IMAGE = f"{REGISTRY}/knative-lambda:local"
-PYTHON_IMAGE = "python:3.11-slim"
+PYTHON_IMAGE = f"python:{sys.version_info.major}.{sys.version_info.minor}-slim"
+"""The base image of functions: it stands for this machine's interpreter, so it has its version."""
 ACCESS_KEY, SECRET_KEY = "local", "local-secret"
 
 
