@@ -13,6 +13,7 @@ import re
 import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Final
 
 from automation.errors import InvalidEvent
@@ -65,6 +66,11 @@ def assemble(
 def check(code: Mapping[str, bytes], language: str | None = None) -> list[str]:
     """Return what is wrong with a parser's files; an empty list if nothing is."""
     problems = [problem for path, data in sorted(code.items()) for problem in _file_problems(path, data)]
+    folders = {str(folder) for path in code for folder in PurePosixPath(path).parents}
+    problems += [
+        f"{path[:MAX_PATH_CHARACTERS]} is a file and a folder; keep one"
+        for path in sorted(folders & code.keys())
+    ]
     if len(code) > MAX_FILES:
         problems.append(f"{len(code)} files; at most {MAX_FILES} are allowed")
     total = sum(map(len, code.values()))

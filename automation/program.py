@@ -9,7 +9,7 @@ from typing import Any, Final
 import pulumi
 
 from automation import record
-from automation.model import Build, Deployment, FunctionState
+from automation.model import Build, BuildStatus, Deployment, FunctionState
 from automation.ports import Program
 from automation.settings import AutomationSettings
 from components import naming
@@ -88,6 +88,7 @@ def build_args(state: FunctionState, build: Build, settings: AutomationSettings)
         static_keys=bool(settings.access_key_id),
         insecure_registry=settings.insecure_registry,
         deadline_seconds=settings.build_deadline_seconds,
+        finished=build.status is BuildStatus.SUCCEEDED,
     )
 
 

@@ -54,6 +54,8 @@ class BuildArgs:
     """Longest run of the Job."""
     ttl_seconds: int = 3600
     """How long a finished Job and its logs are kept."""
+    finished: bool = False
+    """The Job has ended, and stays as it is whatever else has changed: another one would build again."""
     executor_requests: tuple[str, str] = ("500m", "1Gi")
     """Guaranteed cpu and memory of the executor."""
     executor_limits: tuple[str, str] = ("2000m", "4Gi")
@@ -68,7 +70,11 @@ class BuildComponent(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: BuildArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("knative-lambda:components:BuildComponent", name, None, opts)
-        replaced_first = pulumi.ResourceOptions(parent=self, delete_before_replace=True)
-        job = custom(f"{name}-job", kaniko.job(args), replaced_first)
+        options = pulumi.ResourceOptions(
+            parent=self,
+            delete_before_replace=True,
+            ignore_changes=["metadata", "spec"] if args.finished else None,
+        )
+        job = custom(f"{name}-job", kaniko.job(args), options)
         self.job_name = job.id.apply(lambda _: args.job_name)
         self.register_outputs({"job_name": self.job_name})

@@ -28,7 +28,8 @@ class Engine:
     """Deploys stacks whose states are in one backend.
 
     `providers` maps package names to factories. `passphrase` protects the secrets in the states. At most
-    `parallel` provider calls of one operation run at the same time. All methods may be called from any
+    `parallel` provider calls of one operation run at the same time. Of each stack's history the newest
+    `history_limit` entries are kept, all for None. All methods may be called from any
     thread, but not from one that runs an event loop; one stack is changed by one operation at a time.
     """
 
@@ -39,8 +40,9 @@ class Engine:
         *,
         passphrase: str = "",
         parallel: int = 16,
+        history_limit: int | None = None,
     ) -> None:
-        self._storage = Storage(backend)
+        self._storage = Storage(backend, history_limit=history_limit)
         self._providers = dict(providers)
         self._passphrase = passphrase
         self._parallel = parallel

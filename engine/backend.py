@@ -66,7 +66,8 @@ class FileBackend:
     def read(self, key: str) -> bytes | None:
         """Return the content, or None if there is no such file."""
         try:
-            return self._path(key).read_bytes()
+            with open(self._path(key), "rb", buffering=0) as file:
+                return file.read()
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -75,12 +76,12 @@ class FileBackend:
     def write(self, key: str, data: bytes, *, durable: bool = True) -> None:
         """Write beside the target, then rename over it."""
         path = self._path(key)
-        temporary = path.with_name(f"{path.name}.{time.time_ns():x}.tmp")
+        temporary = _beside(path)
         with self._reported("write", key):
             self._put(temporary, data, durable)
             os.replace(temporary, path)
             if durable:
-                _sync_folder(path.parent)
+                _sync_folder(os.path.dirname(path))
 
     def create(self, key: str, data: bytes) -> None:
         """Write with one call; an existing file is an error."""
@@ -94,16 +95,16 @@ class FileBackend:
         Files here are only ever replaced as a whole, never changed.
         """
         path = self._path(target)
-        temporary = path.with_name(f"{path.name}.{time.time_ns():x}.tmp")
+        temporary = _beside(path)
         with self._reported("copy", target), contextlib.suppress(FileNotFoundError):
             os.link(self._path(source), temporary)
             os.replace(temporary, path)
-            temporary.unlink(missing_ok=True)  # renaming does nothing where both are the same file already
+            os.unlink(temporary)  # renaming does nothing where both are the same file already
 
     def delete(self, key: str) -> None:
         """Remove the file if it is there."""
-        with self._reported("delete", key):
-            self._path(key).unlink(missing_ok=True)
+        with self._reported("delete", key), contextlib.suppress(FileNotFoundError):
+            os.unlink(self._path(key))
 
     def list(self, folder: str) -> list[str]:
         """Return the names of files and folders directly in a folder."""
@@ -116,17 +117,18 @@ class FileBackend:
     def modified(self, key: str) -> float:
         """Return the file's modification time."""
         with self._reported("read", key):
-            return self._path(key).stat().st_mtime
+            return os.stat(self._path(key)).st_mtime
 
-    def _path(self, key: str) -> Path:
-        return self._root / key
+    def _path(self, key: str) -> str:
+        # Texts: a dozen files are touched for an event, and making a Path costs as much as opening one.
+        return f"{self._root}/{key}"
 
-    def _put(self, path: Path, data: bytes, durable: bool) -> None:
+    def _put(self, path: str, data: bytes, durable: bool) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
         try:
             descriptor = os.open(path, flags, 0o600)
         except FileNotFoundError:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
             descriptor = os.open(path, flags, 0o600)
         with os.fdopen(descriptor, "wb", buffering=0) as file:
             file.write(data)
@@ -141,7 +143,11 @@ class FileBackend:
             raise BackendError(f"cannot {verb} {self.url}/{key}: {error.strerror}") from error
 
 
-def _sync_folder(folder: Path) -> None:
+def _beside(path: str) -> str:
+    return f"{path}.{time.time_ns():x}.tmp"
+
+
+def _sync_folder(folder: str) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

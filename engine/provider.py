@@ -87,6 +87,10 @@ class ProviderError(Exception):
     """A provider call failed and nothing is known to have changed. The text is for the user."""
 
 
+class ResourceGone(ProviderError):
+    """The resource that was to be updated is no longer there: a refresh takes it out of the state."""
+
+
 class OutcomeUnknown(Exception):
     """A create got no answer: the resource may exist or not. The call stays on record as pending."""
 

@@ -83,17 +83,26 @@ def _return_plain_inputs() -> None:
 
 
 def _return_untyped_outputs() -> None:
-    """Leave outputs alone that have neither types to be turned into nor names to be translated."""
+    """Leave outputs alone that have neither types to be turned into nor names to be translated.
+
+    Where the SDK goes by types (`by_type`) it translates no name of what has none.
+    """
     original = getattr(rpc, "translate_output_properties", None)
     if original is None:
         return
 
     def translate_output_properties(
-        output: Any, output_transformer: Any, typ: Any = None, *more: Any, **options: Any
+        output: Any,
+        output_transformer: Any,
+        typ: Any = None,
+        transform_using_type_metadata: bool = False,
+        *more: Any,
+        **options: Any,
     ) -> Any:
-        if typ is None and _is_inherited(output_transformer, Resource.translate_output_property):
+        by_type = transform_using_type_metadata
+        if typ is None and (by_type or _is_inherited(output_transformer, Resource.translate_output_property)):
             return output
-        return original(output, output_transformer, typ, *more, **options)
+        return original(output, output_transformer, typ, by_type, *more, **options)
 
     rpc.translate_output_properties = translate_output_properties
 
@@ -112,13 +121,15 @@ def contains_unknowns(val: Any) -> bool:
     left = [val]
     while left:
         item = left.pop()
-        if is_unknown(item):
-            return True
         if id(item) in seen:
             continue
         seen.add(id(item))
-        parts = item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()
-        left += [part for part in parts if type(part) not in _LEAVES]
+        if isinstance(item, dict):
+            left += [part for part in item.values() if type(part) not in _LEAVES]
+        elif isinstance(item, list):
+            left += [part for part in item if type(part) not in _LEAVES]
+        elif is_unknown(item):
+            return True
     return False
 
 

@@ -32,8 +32,10 @@ def version_of(data: bytes) -> str:
 class Storage:
     """The stacks of one backend. Thread-safe; different stacks never wait for each other."""
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, *, history_limit: int | None = None) -> None:
+        """Keep that many entries of each stack's history, all of them for None."""
         self._backend = backend
+        self._history_limit = history_limit
         self._checked = False
 
     @contextlib.contextmanager
@@ -77,6 +79,19 @@ class Storage:
         self._backend.write(f"{base}.history.json", data, durable=False)
         self._backend.write(f"{base}.checkpoint.json", checkpoint, durable=False)
         self._backend.write(f"{stack.backups_folder}/{stack.name}.{stamp}.json", checkpoint, durable=False)
+        if self._history_limit is not None:
+            self._forget_older(stack, self._history_limit)
+
+    def _forget_older(self, stack: StackRef, limit: int) -> None:
+        """Delete all but the newest history entries, each with its checkpoint and backup."""
+        suffix = ".history.json"
+        names = [name for name in self._backend.list(stack.history_folder) if name.endswith(suffix)]
+        for name in names[:-limit]:
+            entry = name.removesuffix(suffix)
+            stamp = entry.removeprefix(f"{stack.name}-")
+            self._backend.delete(f"{stack.history_folder}/{entry}.checkpoint.json")
+            self._backend.delete(f"{stack.backups_folder}/{stack.name}.{stamp}.json")
+            self._backend.delete(f"{stack.history_folder}/{name}")
 
     def history(self, stack: StackRef) -> list[dict[str, Any]]:
         """Return the history entries, newest first."""

@@ -68,10 +68,11 @@ def unwrap(value: Any) -> Any:
     """Return the value with every Secret replaced by what it holds, at any depth; UNKNOWN stays."""
     if isinstance(value, Secret):
         return unwrap(value.value)
+    # Most values are texts; not calling for each of them halves the time.
     if isinstance(value, dict):
-        return {key: unwrap(item) for key, item in value.items()}
+        return {key: item if type(item) is str else unwrap(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [unwrap(item) for item in value]
+        return [item if type(item) is str else unwrap(item) for item in value]
     return value
 
 

@@ -21,11 +21,15 @@ from engine import (
 )
 from engine import StackMoved as EngineStackMoved
 from engine.kubernetes import KubernetesProviders
+from engine.provider import ResourceGone
 
 _LOG: Final = logging.getLogger(__name__)
 
 LONGEST_UPDATE: Final = 900.0
 """Seconds after which a lock counts as left by a killed process: updates take seconds, never minutes."""
+
+HISTORY: Final = 20
+"""Updates of a function that are kept to be looked at; every event is one, and takes some 60 KB."""
 
 
 class EmbeddedEngine:
@@ -59,6 +63,12 @@ class EmbeddedEngine:
                 # Whoever held the stack was killed: without this, its function would wait for a person.
                 _LOG.warning("a lock that was left behind is broken", extra={"kl_stack": stack})
                 result = update()
+            except UpdateFailed as error:
+                if not isinstance(error.__cause__, ResourceGone):
+                    raise
+                # Somebody deleted an object by hand: once the state knows, the next try makes it again.
+                self._engine.refresh(self._ref(stack), config=self._config)
+                raise StackMoved(f"stack {stack} had lost a resource; it is decided on again") from error
         return Snapshot(outputs=result.outputs, version=result.version)
 
     def preview(self, stack: str, program: Program) -> Mapping[str, int]:
@@ -127,6 +137,7 @@ def create(settings: AutomationSettings) -> EmbeddedEngine:
         backend,
         {"kubernetes": KubernetesProviders()},
         passphrase=settings.passphrase,
+        history_limit=HISTORY,
     )
     # A ConfigMap is then updated in place; replacing it would leave a running function without it for a
     # moment.

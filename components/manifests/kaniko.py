@@ -3,7 +3,7 @@
 What the executor may do, and why it cannot do with less, is in docs/decisions/0004-kaniko-keeps-root.md.
 """
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from components.manifests.metadata import Manifest, function_labels, object_meta, resources, restricted
 from components.naming import MAX_LABEL
@@ -172,8 +172,9 @@ def _api_volume() -> Manifest:
     }
 
 
-def _value(name: str, value: Any) -> Manifest:
-    return {"name": name, "value": value}
+def _value(name: str, value: str) -> Manifest:
+    """Return a variable; the kubelet takes `$(NAME)` for a reference to another, which none of ours is."""
+    return {"name": name, "value": value.replace("$", "$$")}
 
 
 def _secret(name: str, key: str) -> Manifest:

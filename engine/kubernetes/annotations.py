@@ -3,7 +3,7 @@
 from typing import Any
 
 from engine.provider import ProviderError
-from engine.values import unwrap
+from engine.values import Secret, unwrap
 
 Json = dict[str, Any]
 
@@ -40,10 +40,14 @@ _PROPAGATION = {"orphan": "Orphan", "background": "Background", "foreground": "F
 
 def annotation(document: Json, name: str) -> str | None:
     """Return the value of `pulumi.com/<name>` of an object or of inputs; None if it is not set."""
-    metadata = unwrap(document.get("metadata"))
-    annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
-    value = annotations.get(_PREFIX + name) if isinstance(annotations, dict) else None
+    value = unwrap(_member(_member(document.get("metadata"), "annotations"), _PREFIX + name))
     return value if isinstance(value, str) else None
+
+
+def _member(value: Any, key: str) -> Any:
+    """Return a member of an object that may be secret; only the object itself is unwrapped."""
+    plain = value.value if isinstance(value, Secret) else value
+    return plain.get(key) if isinstance(plain, dict) else None
 
 
 def is_true(document: Json, name: str) -> bool:

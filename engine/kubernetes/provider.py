@@ -32,6 +32,7 @@ from engine.provider import (
     Properties,
     ProviderError,
     ReadResult,
+    ResourceGone,
 )
 from engine.values import unwrap
 
@@ -199,7 +200,7 @@ class KubernetesProvider:
             raise explained(error, "update", target) from error
         except ApiError as error:
             if is_missing(error):
-                raise explained(error, "update", target) from error
+                raise ResourceGone(explanation(error, "update", target)) from error
             # Pulumi's provider records a refused update as a partial failure: old object, new `__inputs`.
             outputs = state.outputs_of(live, news, manager=previous or manager, initial_api_version=initial)
             reasons = (explanation(error, "update", target),)

@@ -11,6 +11,7 @@ from engine.provider import (
     PropertyDiff,
     ProviderError,
     ReadResult,
+    ResourceGone,
 )
 
 REPLACED = {"kubernetes:batch/v1:Job": ("spec",)}
@@ -87,6 +88,8 @@ class _Provider:
     ):
         if not preview:
             self._cluster.did("update", news)
+            if _key(news) not in self._cluster.objects:
+                raise ResourceGone(f"{_key(news)} no longer exists")
             self._cluster.objects[_key(news)] = news
         return news
 

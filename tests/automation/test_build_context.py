@@ -155,3 +155,8 @@ def test_long_paths_survive_packing():
     path = "/".join(["d" * 95, "e" * 95, "f.py"])
 
     assert unpacked(made({**CODE, path: b"x"}).archive)[f"code/{path}"] == b"x"
+
+
+def test_a_name_that_is_a_file_and_a_folder_is_refused():
+    files = {"parser.py": b"", "lib": b"", "lib/a.py": b""}
+    assert context.check(files) == ["lib is a file and a folder; keep one"]

@@ -8,7 +8,7 @@ from automation.errors import DependencyUnavailable, DeployFailed, InvalidEvent,
 from automation.events import Notice
 from automation.ports import Snapshot, StackMoved
 from engine import Engine, FileBackend, StackRef
-from tests.automation.conftest import DIGEST, with_function
+from tests.automation.conftest import CODE, DIGEST, with_function
 
 FUNCTION_KINDS = ["ConfigMap", "Service", "ServiceAccount", "Trigger"]
 
@@ -249,6 +249,39 @@ async def test_a_deletion_that_failed_half_way_is_finished_by_the_next_delivery(
     await world.send(event)
 
     assert world.cluster.objects == {}
+
+
+async def test_what_somebody_deleted_by_hand_is_made_again(world):
+    await world.deploy()
+    key = next(key for key in world.cluster.objects if key[0] == "Service")
+    del world.cluster.objects[key]
+    world.put(CODE + b"# changed\n")
+    world.clock.forward(seconds=1)
+
+    started = await world.send(world.build_start())
+    done = await world.send(world.build_complete(started, image_digest="sha256:" + "e" * 64))
+
+    assert done.status == "service_created"
+    image = world.cluster.objects[key]["spec"]["template"]["spec"]["containers"][0]["image"]
+    assert image == done.fields["image_uri"]
+
+
+async def test_a_finished_build_does_not_run_again_when_settings_change(world):
+    await world.deploy()
+    await world.automation.close(1)
+    world.settings = dataclasses.replace(world.settings, executor_image="registry.test/kaniko:newer")
+    world.restart()
+    world.cluster.calls.clear()
+
+    again = await world.send(world.build_start())
+
+    assert again.status == "skipped"
+    assert [call for call in world.cluster.calls if call[1] == "Job"] == []
+    world.put(CODE + b"# changed\n")
+    world.clock.forward(seconds=1)
+    await world.send(world.build_start())
+    job = world.cluster.the("Job")
+    assert job["spec"]["template"]["spec"]["containers"][0]["image"] == "registry.test/kaniko:newer"
 
 
 async def test_storage_that_is_down_is_a_retryable_error(world, monkeypatch):

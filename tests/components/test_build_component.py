@@ -229,3 +229,16 @@ def test_the_monitor_runs_restricted_and_can_read_its_token(pod):
     assert context["readOnlyRootFilesystem"]
     assert context["capabilities"] == {"drop": ["ALL"]}
     assert pod["securityContext"] == {"fsGroup": 1000, "seccompProfile": {"type": "RuntimeDefault"}}
+
+
+def test_no_value_of_a_sender_refers_to_another_variable():
+    asked = dataclasses.replace(ARGS, correlation_id="a$(KUBE_TOKEN_FILE)$b")
+    monitor = kaniko.job(asked)["spec"]["template"]["spec"]["containers"][1]
+    assert environment(monitor)["CORRELATION_ID"] == "a$$(KUBE_TOKEN_FILE)$$b"
+
+
+@pytest.mark.parametrize(("finished", "ignored"), [(False, []), (True, ["metadata", "spec"])])
+def test_a_finished_job_is_kept_whatever_changes(finished, ignored):
+    args = dataclasses.replace(ARGS, finished=finished)
+    declared = declare(lambda: BuildComponent("build", args))
+    assert list(declared.requests["build-job"].ignoreChanges) == ignored

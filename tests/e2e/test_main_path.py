@@ -33,11 +33,11 @@ async def post(http, session, suffix: str, parser_id: str, *, event_id: str | No
         return response.status, await response.json()
 
 
-async def eventually(condition, seconds: float = 60):
+async def eventually(condition, seconds: float = 60, pause: float = 0.02):
     """Poll until the condition holds; its value is returned."""
     async with asyncio.timeout(seconds):
         while not (value := await condition()):
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(pause)
         return value
 
 
@@ -130,6 +130,28 @@ async def test_a_service_that_dies_between_two_events_goes_on_where_it_was(
     )
     assert started.data["status"] == "started"
 
+    await session.restart_service(kill=True)
+
+    async def ready():
+        labels = selector(THIRD_PARTY, parser.id)
+        services = (await client.api("GET", f"{SERVICES}?labelSelector={labels}"))["items"]
+        return [s for s in services if s.get("status", {}).get("latestReadyRevisionName")]
+
+    assert await eventually(ready)
+
+
+async def test_a_service_that_dies_in_the_middle_of_an_update_does_it_again(parser, client, session):
+    """What it left (a lock, an object that nobody recorded) is in nobody's way when the broker redelivers."""
+    await client.put_code(parser.write(HELLO).folder, parser.id)
+    state = Path(session.data, "state", ".pulumi")
+    await client.send(PREFIX + "build.start", third_party_id=THIRD_PARTY, parser_id=parser.id,
+                      data={"third_party_id": THIRD_PARTY, "parser_id": parser.id})  # fmt: skip
+
+    async def begun():
+        traces = (*(state / "locks").rglob("*.json"), *(state / "stacks").rglob("*.json"))
+        return any(parser.id in str(path) for path in traces)
+
+    await eventually(begun, pause=0.001)
     await session.restart_service(kill=True)
 
     async def ready():

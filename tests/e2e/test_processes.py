@@ -31,18 +31,21 @@ def start_demo(work: Path) -> subprocess.Popen:
     )
 
 
-def wait_for_children(pid: int, count: int, seconds: float = 60) -> list[psutil.Process]:
+def wait_for_children(demo: subprocess.Popen, count: int, seconds: float = 100) -> list[psutil.Process]:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        if len(found := descendants(pid)) >= count:
+        if demo.poll() is not None:
+            raise AssertionError(f"it ended with {demo.returncode} before that:\n{demo.stdout.read()}")
+        if len(found := descendants(demo.pid)) >= count:
             return found
         time.sleep(0.05)
-    raise AssertionError(f"{count} processes were not started within {seconds} s")
+    demo.kill()
+    raise AssertionError(f"{count} processes were not started within {seconds} s:\n{demo.stdout.read()}")
 
 
 def test_the_demo_prints_a_table_and_right_answers_and_leaves_no_process(tmp_path):
     with start_demo(tmp_path) as demo:
-        children = wait_for_children(demo.pid, 2)
+        children = wait_for_children(demo, 2)
         output = demo.stdout.read()
         status = demo.wait(timeout=100)
 
@@ -54,7 +57,7 @@ def test_the_demo_prints_a_table_and_right_answers_and_leaves_no_process(tmp_pat
 
 def test_killing_the_command_line_takes_its_processes_with_it(tmp_path):
     with start_demo(tmp_path) as demo:
-        children = wait_for_children(demo.pid, 2)
+        children = wait_for_children(demo, 2)
         demo.send_signal(signal.SIGKILL)
         demo.wait(timeout=10)
     assert wait_until_gone(children) == []

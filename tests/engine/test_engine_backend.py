@@ -89,6 +89,17 @@ def test_history_tells_what_was_done_newest_first(engine: Engine, stack: StackRe
     assert last["startTime"] <= last["endTime"]
 
 
+def test_only_the_newest_history_is_kept_where_a_limit_is_set(world: World, root: Path) -> None:
+    engine = Engine(FileBackend(root), {"fake": world.provider}, history_limit=2)
+    stack = StackRef("proj", "dev")
+    for message in ("one", "two", "three", "four"):
+        engine.up(stack, one(), message=message)
+
+    assert [entry["message"] for entry in engine.history(stack)] == ["four", "three"]
+    kept = [path for folder in ("history", "backups") for path in (root / ".pulumi" / folder).rglob("*.json")]
+    assert len(kept) == 2 * 3
+
+
 def test_a_locked_stack_is_refused_with_the_locks_owner(
     engine: Engine, stack: StackRef, root: Path, world: World
 ) -> None:

@@ -360,3 +360,18 @@ def test_many_threads_create_and_delete_at_once(real, namespace):
 
     with ThreadPoolExecutor(16) as pool:
         assert list(pool.map(round_trip, range(48))) == [None] * 48
+
+
+def test_what_an_interrupted_create_made_is_found_and_can_be_deleted(real, namespace):
+    urn = "urn:pulumi:t::t::kubernetes:core/v1:ConfigMap::settings"
+    metadata = {"name": "settings", "namespace": namespace, "labels": {"build-id": "b1"}}
+    inputs = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"a": "1"}}
+    assert real.find_created(urn=urn, inputs=inputs) is None
+    made = real.create(urn=urn, inputs=inputs)
+
+    found = real.find_created(urn=urn, inputs=inputs)
+    real.delete(urn=urn, id=found.id, old_inputs=inputs, old_outputs=found.outputs)
+
+    assert found.id == made.id
+    assert found.outputs["metadata"]["uid"] == made.outputs["metadata"]["uid"]
+    assert real.find_created(urn=urn, inputs=inputs) is None
