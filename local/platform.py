@@ -35,7 +35,7 @@ from local.eventing import Eventing
 from local.images import ImageConfig, ImageStore
 from local.node import JobController, Node, NodeOptions
 from local.objectstore import ObjectStore
-from local.ports import free_port
+from local.ports import or_any
 from local.serving import Serving, ServingOptions
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -63,18 +63,16 @@ class Platform:
         register_images(images, cache)
         for bucket in (SOURCE_BUCKET, CONTEXT_BUCKET):
             (self._data / "buckets" / bucket).mkdir(parents=True, exist_ok=True)
-        self._api = ApiServer(store, self._tokens, port=free_port(options.api_port))
+        self._api = ApiServer(store, self._tokens, port=or_any(options.api_port))
         self._storage = ObjectStore(
             self._data / "buckets",
-            port=free_port(options.storage_port),
+            port=or_any(options.storage_port),
             access_key=ACCESS_KEY,
             secret_key=SECRET_KEY,
         )
-        self._eventing = Eventing(
-            store, port=free_port(options.eventing_port), data_dir=self._data / "eventing"
-        )
+        self._eventing = Eventing(store, port=or_any(options.eventing_port), data_dir=self._data / "eventing")
         serving_options = ServingOptions(scale_to_zero_seconds=options.scale_to_zero_seconds)
-        self._serving = Serving(store, images, port=free_port(options.gateway_port), options=serving_options)
+        self._serving = Serving(store, images, port=or_any(options.gateway_port), options=serving_options)
         self._store, self._images = store, images
         self._node_options = NodeOptions(max_concurrent_jobs=options.max_builds)
         self._parts: list[Part] = []

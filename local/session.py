@@ -7,6 +7,7 @@ the service gets its settings from environment variables.
 
 import asyncio
 import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -14,6 +15,7 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TextIO
 
 import aiohttp
 
@@ -64,9 +66,11 @@ class Session:
     addresses: Addresses | None = None
     token: str = ""
     _children: dict[str, asyncio.subprocess.Process] = field(default_factory=dict)
+    _held: TextIO | None = None
 
     async def start(self, report: Callable[[str], None] = lambda text: None) -> Addresses:
         """Bring everything up and return where it is. Raises StartFailed; call `stop` in any case."""
+        self._claim()
         shutil.rmtree(self.data, ignore_errors=True)
         self.data.mkdir(parents=True)
         self.cache.mkdir(parents=True, exist_ok=True)
@@ -84,6 +88,19 @@ class Session:
         report("automation service")
         await self._start_service(port)
         return self.addresses
+
+    def _claim(self) -> None:
+        """Keep the folder for this process; the kernel frees it when the process ends, however it ends."""
+        self.data.parent.mkdir(parents=True, exist_ok=True)
+        claim = self.data.with_name(f"{self.data.name}.lock").open("w")
+        try:
+            fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            claim.close()
+            raise StartFailed(
+                f"another platform runs in {self.data}: stop it first, or name another folder with --work"
+            ) from None
+        self._held = claim
 
     async def _start_platform(self) -> Addresses:
         ports = [
@@ -151,6 +168,8 @@ class Session:
         while self._children:
             _, child = self._children.popitem()
             await self._end(child)
+        if self._held is not None:
+            self._held.close()
 
     @staticmethod
     async def _end(child: asyncio.subprocess.Process, *, kill: bool = False) -> None:

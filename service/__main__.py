@@ -14,7 +14,6 @@ from service.app import AppSettings, create_app
 from service.server import Server
 from service.settings import Settings, SettingsError, read
 
-
 _YOUNG_OBJECTS: Final = 20_000
 """Net new containers between two collections of the youngest; about two events' worth."""
 
@@ -41,8 +40,8 @@ def settle_memory() -> None:
     """Take what start-up made out of garbage collections, and have fewer of them.
 
     What is there by now stays for good: going through it, 100 MB of SDK modules, holds every thread up for
-    0.1 seconds or more, which was the slowest reply of a hundred. An event makes and drops some ten thousand
-    containers, so with the default threshold of 700 the young ones were gone through dozens of times for each.
+    0.1 seconds or more, which was the slowest reply of a hundred. An event makes some ten thousand
+    containers; with the default threshold of 700 the young ones were gone through a dozen times for each.
     """
     gc.collect()
     gc.freeze()
