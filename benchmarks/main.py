@@ -116,7 +116,7 @@ async def with_platform(
         session = Session(data=Path(folder) / "data", cache=CACHE, platform_arguments=arguments)
         try:
             addresses = await session.start()
-            # Bringing the environment up loaded the SDKs here: their garbage collections are not the service's.
+            # Bringing the environment up loaded the SDKs here; collecting them is not the service's time.
             gc.collect()
             gc.freeze()
             async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=64)) as http:
