@@ -32,6 +32,7 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     app = create_app(automation, app_settings(settings))
+    settle_memory()
     Server(app, settings.http, settings.automation.environment).run()
     return 0
 
