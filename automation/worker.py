@@ -159,10 +159,6 @@ def _take(queue: deque[_Item]) -> _Item:
         item.supersedes = []
 
 
-def _names(event: FunctionEvent) -> dict[str, str]:
-    return {"kl_event_id": event.meta.id, "kl_function": str(event.function)}
-
-
 def _supersedes(other: FunctionEvent, event: FunctionEvent) -> bool:
     """Whether `other`, queued later, makes `event` pointless; its own repetition does not."""
     if not (isinstance(other, BuildStart) and isinstance(event, BuildStart)):

@@ -191,11 +191,6 @@ class Journal:
         """Whether the state holds any resource or pending operation."""
         return bool(self._done or self._carried or self._pending or self.entries())
 
-    @property
-    def dirty(self) -> bool:
-        """Whether something is not yet on the disk."""
-        return self._written < self._revision
-
     def commit(self) -> None:
         """Return once everything recorded so far is on the disk. Raises what `save` raises."""
         if self._save is None:

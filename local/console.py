@@ -37,7 +37,7 @@ async def demo(console: Console, work: Path = WORK) -> int:
     failed: list[str] | None = None
     try:
         console.print(
-            "Knative Lambda demo: three parsers from a bucket to running functions, then deleted again."
+            "Knative Lambda demo: code in a bucket becomes functions that answer, then they are deleted."
         )
         addresses = await _start(session, console)
         async with Client(addresses, session.token) as client, Spectator(client) as spectator:

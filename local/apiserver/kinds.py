@@ -66,7 +66,6 @@ class KindRegistry:
         self._all = tuple(kinds)
         self._by_path = {(kind.group, kind.version, kind.plural): kind for kind in self._all}
         self._by_name = {(kind.api_version, kind.kind): kind for kind in self._all}
-        self._by_resource = {(kind.group, kind.plural): kind for kind in self._all}
 
     def __iter__(self) -> Iterator[Kind]:
         return iter(self._all)

@@ -36,7 +36,6 @@ LogSource = Callable[[str, str, str, bool], AsyncIterator[bytes]]
 MAX_BODY_BYTES = 3 * 1024 * 1024
 """A request's size, as the real server limits it."""
 OPEN_PATHS = frozenset({"/healthz", "/livez", "/readyz", "/version"})
-DISCOVERY_PATHS = ("/api", "/apis", "/openapi", "/version", "/healthz", "/livez", "/readyz")
 VERBS = {"GET": "get", "HEAD": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 
 
