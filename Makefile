@@ -6,7 +6,7 @@ UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-h
 ROOMS := components automation engine service monitor runtimes local
 CODE := $(ROOMS) tests benchmarks __main__.py
 
-.PHONY: help run demo test test-cluster lint fmt bench lock clean
+.PHONY: help run demo test test-cluster lint fmt bench bench-engine lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -35,6 +35,9 @@ fmt: $(VENV)/.dev  ## format the code
 
 bench: $(VENV)/.dev  ## measure the main path; writes benchmarks/results/main.json
 	@$(BIN)/python -m benchmarks.main
+
+bench-engine: $(VENV)/.dev  ## measure the engine on a real API server; writes benchmarks/results/engine.json
+	@$(BIN)/python -m benchmarks.engine
 
 lock: $(VENV)/.uv  ## pin requirements/*.in with hashes
 	for set in uv main dev; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

@@ -14,7 +14,7 @@ from typing import Any, Final
 from pulumi.runtime import run_in_stack, set_all_config
 from pulumi.runtime.settings import ROOT, Settings, configure
 
-from engine import sdk
+from engine import sdk, sdk_futures
 from engine.errors import EngineError
 from engine.monitor import LogSink, Monitor
 from engine.names import ORGANIZATION
@@ -106,3 +106,4 @@ def _unobserved(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
 
 
 sdk.shorten(Monitor)
+sdk_futures.shorten(Monitor, LogSink)
