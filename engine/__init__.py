@@ -6,6 +6,7 @@ Python. The engine knows nothing of what is deployed with it.
 
 from engine.api import Engine
 from engine.backend import Backend, FileBackend
+from engine.cancellation import Cancellation
 from engine.errors import (
     BackendError,
     CheckpointRefused,
@@ -15,29 +16,38 @@ from engine.errors import (
     StackMoved,
     StackNotFound,
     Unsupported,
+    UpdateCanceled,
     UpdateFailed,
 )
 from engine.names import StackRef
-from engine.results import PreviewResult, ResourceRecord, StackOutputs, UpdateResult
+from engine.options import Options
+from engine.provider import DiffKind, PropertyDiff
+from engine.results import PreviewResult, ResourceRecord, StackOutputs, StepRecord, UpdateResult
 from engine.storage import ABSENT
 
 __all__ = [
     "ABSENT",
     "Backend",
     "BackendError",
+    "Cancellation",
     "CheckpointRefused",
     "ConcurrentUpdateError",
+    "DiffKind",
     "Engine",
     "EngineError",
     "FileBackend",
     "IncorrectPassphrase",
+    "Options",
     "PreviewResult",
+    "PropertyDiff",
     "ResourceRecord",
     "StackMoved",
     "StackNotFound",
     "StackOutputs",
     "StackRef",
+    "StepRecord",
     "Unsupported",
+    "UpdateCanceled",
     "UpdateFailed",
     "UpdateResult",
 ]

@@ -16,6 +16,7 @@ from engine.errors import CheckpointRefused, ConcurrentUpdateError, EngineError,
 from engine.events import EventSink
 from engine.names import StackRef
 from engine.operation import Operation, Request
+from engine.options import DEFAULTS, Options
 from engine.provider import Properties, ProviderFactory
 from engine.results import PreviewResult, ResourceRecord, StackOutputs, UpdateResult
 from engine.state import Snapshot
@@ -62,6 +63,7 @@ class Engine:
         expect: str | None = None,
         message: str = "",
         on_event: EventSink | None = None,
+        options: Options = DEFAULTS,
     ) -> UpdateResult:
         """Run the program and bring the stack to what it says; the stack is made if there is none.
 
@@ -69,7 +71,7 @@ class Engine:
         is done. Raises ConcurrentUpdateError if the stack is locked and UpdateFailed if the update did not
         succeed.
         """
-        request = _request(config, secret_config, message, on_event)
+        request = _request(config, secret_config, message, on_event, options)
         started = time.monotonic()
         with self._locked(stack):
             operation = self._operation(stack, self._storage.load(stack), request, expect=expect)
@@ -86,14 +88,17 @@ class Engine:
         expect: str | None = None,
         message: str = "",
         on_event: EventSink | None = None,
+        options: Options = DEFAULTS,
     ) -> PreviewResult:
         """Run the program and tell what an update would do. Takes no lock and stores nothing."""
-        request = _request(config, secret_config, message, on_event)
+        request = _request(config, secret_config, message, on_event, options)
         started = time.monotonic()
         data = self._storage.load(stack)
         operation = self._operation(stack, data, request, expect=expect, preview=True)
         operation.update(program)
-        return PreviewResult(changes=operation.changes, duration_seconds=time.monotonic() - started)
+        return PreviewResult(
+            changes=operation.changes, duration_seconds=time.monotonic() - started, steps=operation.steps
+        )
 
     def refresh(
         self,
@@ -104,12 +109,13 @@ class Engine:
         message: str = "",
         on_event: EventSink | None = None,
         clear_pending_creates: bool = False,
+        options: Options = DEFAULTS,
     ) -> UpdateResult:
         """Read every resource and record what it is now. The program is not run.
 
         `clear_pending_creates` forgets creations of crashed runs that never reported back.
         """
-        request = _request(config, secret_config, message, on_event)
+        request = _request(config, secret_config, message, on_event, options)
         started = time.monotonic()
         with self._locked(stack):
             operation = self._operation(stack, self._existing(stack), request)
@@ -120,17 +126,19 @@ class Engine:
         self,
         stack: StackRef,
         *,
+        program: Callable[[], object] | None = None,
         config: Mapping[str, str] | None = None,
         secret_config: Mapping[str, str] | None = None,
         expect: str | None = None,
         message: str = "",
         on_event: EventSink | None = None,
+        options: Options = DEFAULTS,
     ) -> UpdateResult:
         """Delete every resource of the stack; the stack itself stays, empty. The program is not run.
 
         `expect` is as for `up`.
         """
-        request = _request(config, secret_config, message, on_event)
+        request = _request(config, secret_config, message, on_event, options)
         started = time.monotonic()
         with self._locked(stack):
             operation = self._operation(stack, self._existing(stack), request, expect=expect)
@@ -275,6 +283,7 @@ class Engine:
             duration_seconds=time.monotonic() - started,
             version=operation.version,
             secret_names=_secret_names(outputs),
+            steps=operation.steps,
         )
 
     def _outputs(self, data: bytes) -> StackOutputs:
@@ -308,8 +317,15 @@ def _request(
     secret_config: Mapping[str, str] | None,
     message: str,
     on_event: EventSink | None,
+    options: Options,
 ) -> Request:
-    return Request(config=config or {}, secret_config=secret_config or {}, message=message, on_event=on_event)
+    return Request(
+        config=config or {},
+        secret_config=secret_config or {},
+        message=message,
+        on_event=on_event,
+        options=options,
+    )
 
 
 def _secret_names(outputs: Properties) -> frozenset[str]:

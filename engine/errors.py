@@ -5,6 +5,7 @@
       ConcurrentUpdateError   another operation holds the stack's lock; its owner is in the text
       StackMoved              the checkpoint is not the version that the caller expected
       UpdateFailed            an operation ran and did not succeed; what it did is recorded in the state
+        UpdateCanceled        it was stopped from outside
       CheckpointRefused       a state file cannot be understood or contradicts itself; it was not touched
       IncorrectPassphrase     the passphrase does not open the secrets of the state
       Unsupported             the program or the state needs something that this engine does not do
@@ -51,6 +52,17 @@ class UpdateFailed(EngineError):
         super().__init__(message)
         self.message = message
         self.diagnostics = diagnostics
+
+
+class UpdateCanceled(UpdateFailed):
+    """An operation was stopped from outside. `terminated` if it did not wait for the calls under way.
+
+    Those stay in the state as pending operations.
+    """
+
+    def __init__(self, message: str, diagnostics: tuple[str, ...] = (), *, terminated: bool = False) -> None:
+        super().__init__(message, diagnostics)
+        self.terminated = terminated
 
 
 class CheckpointRefused(EngineError):

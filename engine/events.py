@@ -85,6 +85,8 @@ class Events:
 
     def __init__(self, sink: EventSink | None, *, planning: bool) -> None:
         self.changes: Counter[str] = Counter()
+        self.steps: list[Step] = []
+        """Those that succeeded, in order, without those on default providers."""
         self._sink = sink
         self._planning = planning
         self._sequence = 0
@@ -103,9 +105,11 @@ class Events:
 
     def done(self, step: Step, *, silent: bool = False, counted: bool = True) -> None:
         """A step succeeded. `silent` counts it without an event, as for components before their outputs."""
-        if counted and step.op not in _UNCOUNTED and not is_default_provider(step.urn):
+        if not is_default_provider(step.urn):
             with self._lock:
-                self.changes[step.op.value] += 1
+                self.steps.append(step)
+                if counted and step.op not in _UNCOUNTED:
+                    self.changes[step.op.value] += 1
         if self._sink is None:
             return
         if silent:

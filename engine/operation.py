@@ -16,15 +16,17 @@ from engine.codec import Codec
 from engine.crypto import Secrets
 from engine.deletion import Deletions
 from engine.errors import BackendError, EngineError, UpdateFailed
-from engine.events import Events, EventSink
+from engine.events import Events, EventSink, Step
 from engine.journal import Journal
 from engine.monitor import Monitor
 from engine.names import StackRef
+from engine.options import DEFAULTS, Options
 from engine.provider import Properties, ProviderFactory
 from engine.providers import Providers
 from engine.recovery import Recovery
 from engine.refresh import Refresh
 from engine.registration import Registrar
+from engine.results import StepRecord
 from engine.run import Run
 from engine.state import Snapshot
 from engine.steps import Steps
@@ -40,13 +42,14 @@ _UNSUPPORTED_BY_CLI = "The Pulumi CLI does not support"
 class Request:
     """What is asked for.
 
-    Configuration (keys `namespace:name`), who is told, and what it is called in history.
+    Configuration (keys `namespace:name`), who is told, what it is called in history, and how to go about it.
     """
 
     config: Mapping[str, str] = field(default_factory=dict)
     secret_config: Mapping[str, str] = field(default_factory=dict)
     message: str = ""
     on_event: EventSink | None = None
+    options: Options = DEFAULTS
 
     @property
     def all_config(self) -> dict[str, str]:
@@ -86,7 +89,8 @@ class Operation:
         snapshot = self._codec.decode(document)
         self.journal = Journal(snapshot, self._save if storage is not None else None)
         self._events = Events(request.on_event, planning=storage is None)
-        self.run = Run(stack, self.journal, self._events, preview=storage is None, parallel=parallel)
+        limit = parallel if request.options.parallel is None else request.options.parallel
+        self.run = Run(stack, self.journal, self._events, preview=storage is None, parallel=limit)
         self._providers = Providers(factories, self.journal.provider)
         self._steps = Steps(self.run, self._providers)
         self._recorded_config: dict[str, Any] = dict(request.config)
@@ -98,6 +102,11 @@ class Operation:
     def changes(self) -> dict[str, int]:
         """The steps done so far, by kind."""
         return dict(self._events.changes)
+
+    @property
+    def steps(self) -> tuple[StepRecord, ...]:
+        """The steps done so far, in order."""
+        return tuple(map(_record, self._events.steps))
 
     @property
     def outputs(self) -> Properties:
@@ -268,6 +277,20 @@ class _Reporting:
             # What asks the whole process to end is stronger than the failure that it caused here.
             if error is None or isinstance(error, Exception):
                 raise
+
+
+def _record(step: Step) -> StepRecord:
+    return StepRecord(
+        op=step.op.value,
+        urn=step.urn,
+        type=step.state.type,
+        id=step.state.id,
+        keys=step.keys,
+        diffs=step.diffs,
+        detailed=step.detailed or {},
+        old_inputs=step.old.inputs if step.old else {},
+        new_inputs=step.new.inputs if step.new else {},
+    )
 
 
 def _program_error(error: Exception) -> str:

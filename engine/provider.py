@@ -76,11 +76,15 @@ class CreateResult:
 
 @dataclass(frozen=True, kw_only=True)
 class ReadResult:
-    """A resource as it is now; `id` is None when it no longer exists."""
+    """A resource as it is now; `id` is None when it no longer exists.
+
+    `reasons` say what keeps it from being ready or whole; they are recorded as the resource's initErrors.
+    """
 
     id: str | None
     inputs: Properties = field(default_factory=dict)
     outputs: Properties = field(default_factory=dict)
+    reasons: tuple[str, ...] = ()
 
 
 class ProviderError(Exception):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.provider import Properties
+from engine.provider import Properties, PropertyDiff
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,10 +20,34 @@ class StackOutputs:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StepRecord:
+    """One step that was done, or that a preview announces; secrets in the inputs stay wrapped.
+
+    `op` is in Pulumi's words (`create`, `same`, `delete-replaced`, ...).
+    """
+
+    op: str
+    urn: str
+    type: str
+    id: str
+    """Empty for components, and for what is still to be created."""
+    keys: tuple[str, ...] = ()
+    """The properties that force the replacement."""
+    diffs: tuple[str, ...] = ()
+    """The properties that differ, as the provider names them."""
+    detailed: Mapping[str, PropertyDiff] = field(default_factory=dict)
+    """The differing properties by path, as far as the provider tells."""
+    old_inputs: Properties = field(default_factory=dict)
+    """Empty where there was nothing before; so is `new_inputs` where nothing remains."""
+    new_inputs: Properties = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class UpdateResult:
     """A finished update, refresh or destroy: the stack's outputs (secrets unwrapped) and what was done.
 
-    `changes` counts steps by kind (`create`, `same`, ...); `version` is the state's token afterwards.
+    `changes` counts steps by kind (`create`, `same`, ...); `version` is the state's token afterwards; `steps`
+    are all steps in the order in which they ended, those on default providers left out.
     """
 
     outputs: dict[str, Any]
@@ -31,14 +55,16 @@ class UpdateResult:
     duration_seconds: float
     version: str
     secret_names: frozenset[str] = frozenset()
+    steps: tuple[StepRecord, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class PreviewResult:
-    """What an update would do, counted by kind."""
+    """What an update would do: counted by kind, and step by step."""
 
     changes: dict[str, int]
     duration_seconds: float
+    steps: tuple[StepRecord, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
