@@ -40,6 +40,8 @@ class Goal:
     inputs: Properties = field(default_factory=dict)
     parent: str = ""
     provider: str = ""
+    providers: Mapping[str, str] = field(default_factory=dict)
+    """Of a component: the provider references for its children, by package."""
     package_ref: str = ""
     version: str = ""
     download_url: str = ""
@@ -73,6 +75,7 @@ def from_request(request: resource_pb2.RegisterResourceRequest) -> Goal:
         inputs=wire.from_struct(request.object),
         parent=request.parent,
         provider=request.provider,
+        providers=dict(request.providers),
         package_ref=request.packageRef,
         version=request.version,
         download_url=request.pluginDownloadURL,
@@ -129,7 +132,6 @@ def _alias(alias: alias_pb2.Alias) -> Alias:
 def _refuse_unsupported(request: resource_pb2.RegisterResourceRequest) -> None:
     hooks = request.hooks
     asked = {
-        "a remote component (it needs a component provider of its own)": request.remote,
         "the transforms option": bool(request.transforms),
         "the state_migrations option": bool(request.state_migrations),
         "the import_ option": bool(request.importId),

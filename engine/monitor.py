@@ -15,9 +15,11 @@ from typing import Any, Final, NoReturn
 import grpc  # type: ignore[import-untyped]
 from google.protobuf import empty_pb2  # type: ignore[import-untyped]
 from pulumi.runtime.proto import engine_pb2, resource_pb2
-from pulumi.runtime.resource import RegisterResponse
+from pulumi.runtime.resource import PropertyDependencies, RegisterResponse
 
 from engine import goals, wire
+from engine.components import Components
+from engine.construct import Constructed
 from engine.errors import Unsupported
 from engine.goals import Goal
 from engine.names import ORGANIZATION
@@ -74,7 +76,12 @@ class Monitor:
     """
 
     def __init__(
-        self, run: Run, registrar: Registrar, providers: Providers, finish: Callable[[], None]
+        self,
+        run: Run,
+        registrar: Registrar,
+        providers: Providers,
+        components: Components,
+        finish: Callable[[], None],
     ) -> None:
         self.stack_outputs: Properties | None = None
         """What the program exports; None if it did not get there."""
@@ -83,6 +90,7 @@ class Monitor:
         self._run = run
         self._registrar = registrar
         self._providers = providers
+        self._components = components
         self._finish = finish
         self._stack_urn = ""
         self._lock = threading.Lock()
@@ -105,7 +113,10 @@ class Monitor:
         The answer is the SDK's own stand-in for the service's message: it may hold what is decoded already.
         """
         with self._answering():
-            state = self._registrar.register(goals.from_request(request))
+            goal = goals.from_request(request)
+            if request.remote:
+                return _constructed(self._components.construct(goal))
+            state = self._registrar.register(self._registrar.prepared(goal))
             if state.type == STACK_TYPE:
                 self._stack_urn = state.urn
             outputs = state.outputs if state.custom else {}
@@ -272,6 +283,18 @@ class LogSink:
     def RequirePulumiVersion(self, _: Any) -> empty_pb2.Empty:
         """Accept any range: this engine is not the CLI that the range is about."""
         return _EMPTY
+
+
+def _constructed(component: Constructed) -> RegisterResponse:
+    return RegisterResponse(
+        urn=component.urn,
+        id="",
+        object=wire.to_struct(component.outputs),
+        propertyDependencies={
+            name: PropertyDependencies(list(urns)) for name, urns in component.dependencies.items()
+        },
+        result=resource_pb2.SUCCESS,
+    )
 
 
 _EMPTY: Final = empty_pb2.Empty()

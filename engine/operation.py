@@ -13,6 +13,7 @@ from pulumi import RunError
 from engine import program, urns
 from engine.checkpoint import Document
 from engine.codec import Codec
+from engine.components import Components
 from engine.crypto import Secrets
 from engine.deletion import Deletions
 from engine.errors import BackendError, EngineError, UpdateFailed
@@ -126,7 +127,11 @@ class Operation:
         secret_keys = frozenset(request.secret_config)
         registrar = Registrar(self.run, self._steps, self._providers, request.all_config, secret_keys)
         monitor = Monitor(
-            self.run, registrar, self._providers, Deletions(self.run, self._steps, self._workers).carry_out
+            self.run,
+            registrar,
+            self._providers,
+            Components(self.run, registrar, self._providers, self._workers),
+            Deletions(self.run, self._steps, self._workers).carry_out,
         )
         with _Reporting(self, "update"):
             self._settle()

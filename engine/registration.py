@@ -50,17 +50,20 @@ class Registrar:
         self._defaults: dict[Package, Future[str]] = {}
         self._lock = threading.Lock()
 
+    def prepared(self, goal: Goal) -> Goal:
+        """Return the goal of the program with what comes from elsewhere: its parent's options."""
+        return self._inheriting(goal)
+
     def register(self, goal: Goal) -> ResourceState:
-        """Bring a resource to its wanted state and return it as recorded.
+        """Bring a resource to its wanted state and return it as recorded; the goal is a prepared one.
 
         Stopped or an error if that failed.
         """
         self._run.check()
-        goal = self._inheriting(goal)
-        urn = self._claim(goal)
-        old = self._find(urn, goal)
         if goal.custom and not urns.is_provider_type(goal.type):
             goal = dataclasses.replace(goal, provider=self.provider_reference(goal))
+        urn = self._claim(goal)
+        old = self._find(urn, goal)
         new = _state(urn, goal)
         if goal.custom:
             return self._register_custom(goal, new, old)
@@ -76,8 +79,13 @@ class Registrar:
 
     def provider_reference(self, goal: Goal) -> str:
         """Return the provider that carries the resource's calls out; a default one is made on first use."""
-        package = Package(urns.package_of(goal.type), goal.version, goal.download_url)
-        return goal.provider or self.default_reference(self.packages.resolve(goal.package_ref, package))
+        name = urns.package_of(goal.type)
+        parent = self._goals.get(goal.parent)
+        chosen = goal.provider or goal.providers.get(name) or (parent and parent.providers.get(name))
+        if chosen:
+            return chosen
+        package = Package(name, goal.version, goal.download_url)
+        return self.default_reference(self.packages.resolve(goal.package_ref, package))
 
     def default_reference(self, package: Package) -> str:
         """Return the reference of a package's default provider, registering it on first use."""
@@ -107,6 +115,8 @@ class Registrar:
                 parent.retain_on_delete if goal.retain_on_delete is None else goal.retain_on_delete
             ),
             deleted_with=goal.deleted_with or parent.deleted_with,
+            provider=goal.provider or _shared_provider(goal, parent),
+            providers=goal.providers if goal.custom else {**parent.providers, **goal.providers},
         )
 
     def _claim(self, goal: Goal) -> str:
@@ -237,6 +247,14 @@ class Registrar:
         return state
 
 
+def _shared_provider(goal: Goal, parent: Goal) -> str:
+    """Return the parent's provider if it is one of the goal's package, else nothing."""
+    if not parent.provider:
+        return ""
+    package = urns.package_of(urns.parse(urns.parse_reference(parent.provider).urn).type)
+    return parent.provider if package == urns.package_of(goal.type) else ""
+
+
 def _state(urn: str, goal: Goal) -> ResourceState:
     return ResourceState(
         urn=urn,
@@ -246,7 +264,7 @@ def _state(urn: str, goal: Goal) -> ResourceState:
         parent=goal.parent,
         protect=bool(goal.protect),
         dependencies=goal.dependencies,
-        provider=goal.provider,
+        provider=goal.provider if goal.custom else "",
         property_dependencies=goal.property_dependencies,
         additional_secret_outputs=goal.additional_secret_outputs,
         custom_timeouts=goal.custom_timeouts,

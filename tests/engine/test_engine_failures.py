@@ -314,7 +314,7 @@ def test_registering_a_name_twice_is_an_error(engine: Engine, stack: StackRef) -
             id="package",
         ),
         pytest.param(
-            lambda: pulumi.ComponentResource("x:y:Z", "c", {}, None, remote=True),
+            lambda: pulumi.ComponentResource("fake:index:Remote", "c", {}, None, remote=True),
             "remote component",
             id="remote",
         ),
