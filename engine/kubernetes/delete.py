@@ -17,8 +17,8 @@ WAITED_FOR_ONLY_IF_ASKED = frozenset(
 )
 """Kinds for which `pulumi.com/skipAwait` also means not to wait for the end of a delete."""
 
-WATCH_SECONDS = 2.0
-"""How long one watch lasts before the object is looked for again: a missed event must not cost more."""
+WATCH_SECONDS = 30.0
+"""How long one watch lasts before the object is looked for again: a connection may have died in silence."""
 
 _COLLECTOR_FINALIZERS = frozenset(("foregroundDeletion", "orphan"))
 

@@ -179,7 +179,7 @@ class RevisionRuntime:
             self._reject_waiting()
 
     def _scale_to(self, wanted: int) -> None:
-        if not self._digests:
+        if not self._digests or self._is_going():
             return
         changed, self._wanted = wanted != self._wanted, wanted
         present = [entry for entry in self._pods.values() if not entry.going]
@@ -193,6 +193,14 @@ class RevisionRuntime:
                 self._drain(entry)
         if changed or missing:
             self.publish()
+
+    def _is_going(self) -> bool:
+        """Say whether the revision is being deleted: a pod made now would hold its deletion up."""
+        try:
+            live = self._store.get(REVISION, self.namespace, self.name)
+        except ApiError:
+            return True
+        return "deletionTimestamp" in live["metadata"]
 
     def _grow(self, missing: int, draining: list[_Pod]) -> None:
         """Take back pods that were to go, and create what is missing then."""

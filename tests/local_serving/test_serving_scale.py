@@ -3,9 +3,9 @@
 import asyncio
 from pathlib import Path
 
-from local.apiserver.kinds import POD
+from local.apiserver.kinds import KSERVICE, POD
 from local.serving import ServingOptions
-from tests.local_node.world import alive, until
+from tests.local_node.world import NAMESPACE_NAME, alive, until
 from tests.local_serving.city import City, running_city
 
 
@@ -62,6 +62,21 @@ async def test_max_scale_is_never_exceeded(city: City) -> None:
 
     assert {status for status, _ in await load} == {200}
     assert most == 2
+
+
+async def test_a_service_that_is_being_deleted_gets_no_new_pods(tmp_path: Path) -> None:
+    async with running_city(tmp_path, ServingOptions(scale_to_zero_seconds=60, tick_seconds=0.02)) as city:
+        city.deploy(START_SECONDS="0.3")
+        await city.ready()
+        names = {pod["metadata"]["name"] for pod in city.pods()}
+        answer = asyncio.create_task(city.send("/sleep?0.3"))
+        pods = city.store.watch(POD)
+        city.store.delete(KSERVICE, NAMESPACE_NAME, "fn", propagation="Foreground")
+        await until(lambda: city.revision() is None, city.revision)
+        await asyncio.gather(answer, return_exceptions=True)
+        pods.close()
+
+        assert {event.object["metadata"]["name"] async for event in pods} == names
 
 
 async def test_min_scale_keeps_pods_without_requests(tmp_path: Path) -> None:
