@@ -12,7 +12,7 @@ from typing import Any, Final
 from engine.errors import CheckpointRefused
 from engine.specials import SIGNATURE, UNKNOWN_TEXTS
 
-SUPPORTED_FEATURES: Final = frozenset({"replaceWith", "taint", "byteString"})
+SUPPORTED_FEATURES: Final = frozenset({"replaceWith", "taint", "byteString", "hooks"})
 """Features of version 4 that this engine honours; a state that uses another one is refused."""
 
 

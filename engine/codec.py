@@ -52,6 +52,7 @@ _MEMBERS: Final = (  # JSON name, attribute; in the order in which Pulumi writes
     ("ignoreChanges", "ignore_changes"),
     ("replaceOnChanges", "replace_on_changes"),
     ("hideDiff", "hide_diff"),
+    ("resourceHooks", "resource_hooks"),
 )
 _ATTRIBUTES: Final = dict(_MEMBERS)
 _TUPLES: Final = frozenset(f.name for f in dataclasses.fields(ResourceState) if f.type == tuple[str, ...])
@@ -212,6 +213,7 @@ def _features(snapshot: Snapshot) -> list[str]:
     states = [*snapshot.resources, *(op.resource for op in snapshot.pending)]
     used = {
         "replaceWith": any(state.replace_with for state in states),
+        "hooks": any(state.resource_hooks for state in states),
         "taint": any(state.taint for state in states),
         "byteString": any(BYTES in (state.encoded or "") for state in states),
     }

@@ -50,7 +50,8 @@ class Components:
             return provider
         raise Unsupported(
             f"{goal.type} {goal.name!r} is a remote component, and the embedded engine's provider of "
-            f"{package_of(goal.type)!r} constructs none; leave it out, or run the stack with Pulumi's own engine"
+            f"{package_of(goal.type)!r} constructs none; leave it out, or run the stack with Pulumi's own "
+            "engine"
         )
 
     def _register(self, resource: Goal, component: Goal) -> Registered:

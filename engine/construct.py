@@ -51,5 +51,5 @@ class Constructs(Provider, Protocol):
         `component` is the program's registration: type, name, inputs and options. The provider registers it
         as it is, or with other inputs (`dataclasses.replace`), and its children with the resulting URN as
         their `parent`; from it they inherit providers, protection and so on. The outputs are recorded with
-        the component. Raises ProviderError for inputs that are refused, and lets errors of `register` through.
+        the component. Raises ProviderError for inputs that are refused; errors of `register` go through.
         """

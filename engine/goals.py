@@ -14,6 +14,17 @@ from engine.provider import Properties
 from engine.urns import is_provider_type
 
 _UNITS: Final = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_MOMENTS: Final = {
+    "before_create": "BeforeCreate",
+    "after_create": "AfterCreate",
+    "before_update": "BeforeUpdate",
+    "after_update": "AfterUpdate",
+    "before_delete": "BeforeDelete",
+    "after_delete": "AfterDelete",
+    "on_error": "OnError",
+}
+"""When hooks run: the message's fields, and the state's words for them."""
+
 _DURATION: Final = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
 
 
@@ -59,6 +70,10 @@ class Goal:
     replacement_trigger: Any = None
     custom_timeouts: Mapping[str, float] = field(default_factory=dict)
     aliases: tuple[Alias, ...] = ()
+    hooks: Mapping[str, list[str]] = field(default_factory=dict)
+    """Names by moment, such as `BeforeCreate`."""
+    transforms: tuple[str, ...] = ()
+    """Tokens of the program's functions that change this registration, and those of its descendants."""
 
 
 def from_request(request: resource_pb2.RegisterResourceRequest) -> Goal:
@@ -68,11 +83,13 @@ def from_request(request: resource_pb2.RegisterResourceRequest) -> Goal:
     """
     _refuse_unsupported(request)
     trigger = request.replacement_trigger if request.HasField("replacement_trigger") else None
+    inside: dict[str, set[str]] = {}  # dependencies that are named within the values
+    inputs = wire.from_struct(request.object, inside)
     return Goal(
         type=request.type,
         name=request.name,
         custom=request.custom,
-        inputs=wire.from_struct(request.object),
+        inputs=inputs,
         parent=request.parent,
         provider=request.provider,
         providers=dict(request.providers),
@@ -81,9 +98,7 @@ def from_request(request: resource_pb2.RegisterResourceRequest) -> Goal:
         download_url=request.pluginDownloadURL,
         # The SDK collects them in sets; sorted, an unchanged resource is recorded unchanged.
         dependencies=tuple(sorted(request.dependencies)),
-        property_dependencies={
-            key: sorted(value.urns) for key, value in sorted(request.propertyDependencies.items())
-        },
+        property_dependencies=_property_dependencies(request, inside),
         protect=request.protect if request.HasField("protect") else None,
         retain_on_delete=request.retainOnDelete if request.HasField("retainOnDelete") else None,
         deleted_with=request.deletedWith,
@@ -94,9 +109,20 @@ def from_request(request: resource_pb2.RegisterResourceRequest) -> Goal:
         additional_secret_outputs=tuple(request.additionalSecretOutputs),
         hide_diff=tuple(request.hideDiffs),
         replacement_trigger=None if trigger is None else wire.from_value(trigger),
-        custom_timeouts=_timeouts(request.customTimeouts),
-        aliases=(*(Alias(urn=urn) for urn in request.aliasURNs), *map(_alias, request.aliases)),
+        custom_timeouts=timeouts(request.customTimeouts),
+        aliases=(*(Alias(urn=urn) for urn in request.aliasURNs), *map(alias, request.aliases)),
+        hooks=hooks(request.hooks),
+        transforms=tuple(callback.token for callback in request.transforms),
     )
+
+
+def _property_dependencies(
+    request: resource_pb2.RegisterResourceRequest, inside: Mapping[str, set[str]]
+) -> dict[str, list[str]]:
+    told = {key: sorted(value.urns) for key, value in sorted(request.propertyDependencies.items())}
+    for key, urns in inside.items():
+        told[key] = sorted(urns.union(told.get(key, ())))
+    return told
 
 
 def seconds(duration: str) -> float:
@@ -110,15 +136,30 @@ def seconds(duration: str) -> float:
     return int(total) if total.is_integer() else total
 
 
-def _timeouts(timeouts: resource_pb2.RegisterResourceRequest.CustomTimeouts) -> dict[str, float]:
-    given = {name: getattr(timeouts, name) for name in ("create", "update", "delete", "read")}
+def timeouts(message: resource_pb2.RegisterResourceRequest.CustomTimeouts) -> dict[str, float]:
+    """Decode timeouts to seconds, those that are given; ValueError for what is no duration."""
+    given = {name: getattr(message, name) for name in ("create", "update", "delete", "read")}
     return {name: seconds(text) for name, text in given.items() if text}
 
 
-def _alias(alias: alias_pb2.Alias) -> Alias:
-    if alias.HasField("urn"):
-        return Alias(urn=alias.urn)
-    spec = alias.spec
+def hooks(message: resource_pb2.RegisterResourceRequest.ResourceHooksBinding) -> dict[str, list[str]]:
+    """Decode the names of hooks, by moment, in the state's words."""
+    return {moment: list(names) for name, moment in _MOMENTS.items() if (names := getattr(message, name))}
+
+
+def hooks_message(
+    names: Mapping[str, list[str]],
+) -> resource_pb2.RegisterResourceRequest.ResourceHooksBinding:
+    """Encode the names of hooks."""
+    fields = {name: names[moment] for name, moment in _MOMENTS.items() if moment in names}
+    return resource_pb2.RegisterResourceRequest.ResourceHooksBinding(**fields)
+
+
+def alias(message: alias_pb2.Alias) -> Alias:
+    """Decode an alias, whether it is a URN or made of parts."""
+    if message.HasField("urn"):
+        return Alias(urn=message.urn)
+    spec = message.spec
     return Alias(
         name=spec.name,
         type=spec.type,
@@ -130,13 +171,10 @@ def _alias(alias: alias_pb2.Alias) -> Alias:
 
 
 def _refuse_unsupported(request: resource_pb2.RegisterResourceRequest) -> None:
-    hooks = request.hooks
     asked = {
-        "the transforms option": bool(request.transforms),
         "the state_migrations option": bool(request.state_migrations),
         "the import_ option": bool(request.importId),
         "the env_var_mappings option": bool(request.envVarMappings),
-        "resource hooks": any(getattr(hooks, hook.name) for hook in hooks.DESCRIPTOR.fields),
         "the replacement of a provider's version by its own package": is_provider_type(request.type)
         and bool(request.packageRef),
     }

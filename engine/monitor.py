@@ -14,7 +14,7 @@ from typing import Any, Final, NoReturn
 
 import grpc  # type: ignore[import-untyped]
 from google.protobuf import empty_pb2  # type: ignore[import-untyped]
-from pulumi.runtime.proto import engine_pb2, resource_pb2
+from pulumi.runtime.proto import callback_pb2, engine_pb2, resource_pb2
 from pulumi.runtime.resource import PropertyDependencies, RegisterResponse
 
 from engine import goals, wire
@@ -22,12 +22,14 @@ from engine.components import Components
 from engine.construct import Constructed
 from engine.errors import Unsupported
 from engine.goals import Goal
+from engine.hooks import Hooks
 from engine.names import ORGANIZATION
 from engine.packages import Package
 from engine.provider import Properties, ProviderError
 from engine.providers import Providers
 from engine.registration import Registrar
 from engine.run import Run, Stopped
+from engine.transforms import InvokeGoal, Transforms
 from engine.urns import STACK_TYPE, package_of
 from engine.values import contains_unknown
 
@@ -36,11 +38,17 @@ logger = logging.getLogger(__name__)
 FEATURES: Final = (
     resource_pb2.RESOURCE_MONITOR_FEATURE_SECRETS,
     resource_pb2.RESOURCE_MONITOR_FEATURE_RESOURCE_REFERENCES,
+    resource_pb2.RESOURCE_MONITOR_FEATURE_OUTPUT_VALUES,
     resource_pb2.RESOURCE_MONITOR_FEATURE_ALIAS_SPECS,
     resource_pb2.RESOURCE_MONITOR_FEATURE_REPLACEMENT_TRIGGER,
     resource_pb2.RESOURCE_MONITOR_FEATURE_DELETED_WITH,
     resource_pb2.RESOURCE_MONITOR_FEATURE_REPLACE_WITH,
+    resource_pb2.RESOURCE_MONITOR_FEATURE_TRANSFORMS,
+    resource_pb2.RESOURCE_MONITOR_FEATURE_INVOKE_TRANSFORMS,
     resource_pb2.RESOURCE_MONITOR_FEATURE_PARAMETERIZATION,
+    resource_pb2.RESOURCE_MONITOR_FEATURE_RESOURCE_HOOKS,
+    resource_pb2.RESOURCE_MONITOR_FEATURE_ERROR_HOOKS,
+    resource_pb2.RESOURCE_MONITOR_FEATURE_SENDS_OPTIONS_TO_HOOKS,
     resource_pb2.RESOURCE_MONITOR_FEATURE_BYTE_STRING,
 )
 """What is announced to the SDK; it raises by itself when a program uses anything else."""
@@ -81,6 +89,8 @@ class Monitor:
         registrar: Registrar,
         providers: Providers,
         components: Components,
+        transforms: Transforms,
+        hooks: Hooks,
         finish: Callable[[], None],
     ) -> None:
         self.stack_outputs: Properties | None = None
@@ -91,6 +101,8 @@ class Monitor:
         self._registrar = registrar
         self._providers = providers
         self._components = components
+        self._transforms = transforms
+        self._hooks = hooks
         self._finish = finish
         self._stack_urn = ""
         self._lock = threading.Lock()
@@ -166,15 +178,23 @@ class Monitor:
         """Call a provider's function; unknown where an argument is not known yet."""
         with self._answering():
             self._run.check()
-            args = wire.from_struct(request.args)
-            if contains_unknown(args):
+            goal = self._transforms.applied_to_invoke(
+                InvokeGoal(
+                    token=request.tok,
+                    args=wire.from_struct(request.args),
+                    provider=request.provider,
+                    version=request.version,
+                    download_url=request.pluginDownloadURL,
+                )
+            )
+            if contains_unknown(goal.args):
                 return resource_pb2.ResourceInvokeResponse(unknown=True)
-            package = Package(package_of(request.tok), request.version, request.pluginDownloadURL)
-            reference = request.provider or self._registrar.default_reference(
+            package = Package(package_of(goal.token), goal.version, goal.download_url)
+            reference = goal.provider or self._registrar.default_reference(
                 self._registrar.packages.resolve(request.packageRef, package)
             )
             try:
-                result = self._run.call(self._providers.get(reference).invoke, request.tok, args)
+                result = self._run.call(self._providers.get(reference).invoke, goal.token, goal.args)
             except ProviderError as error:
                 raise MonitorError(grpc.StatusCode.UNKNOWN, str(error)) from error
             return resource_pb2.ResourceInvokeResponse(**{"return": wire.to_struct(result)})
@@ -216,28 +236,38 @@ class Monitor:
         """Refuse existence checks."""
         self._refuse(f"the existence check of a {request.type}")
 
-    def RegisterStackTransform(self, _: Any) -> NoReturn:
-        """Refuse transforms."""
-        self._refuse("a stack transform")
+    # The SDK calls these four on the thread of its event loop: they must not block.
 
-    def RegisterStackInvokeTransform(self, _: Any) -> NoReturn:
-        """Refuse transforms of invokes."""
-        self._refuse("an invoke transform")
+    def RegisterStackTransform(self, callback: callback_pb2.Callback) -> empty_pb2.Empty:
+        """Take a transform for all further resources."""
+        self._transforms.register(callback.token)
+        return _EMPTY
 
-    def RegisterResourceHook(self, request: resource_pb2.RegisterResourceHookRequest) -> NoReturn:
-        """Refuse hooks."""
-        self._refuse(f"the resource hook {request.name!r}")
+    def RegisterStackInvokeTransform(self, callback: callback_pb2.Callback) -> empty_pb2.Empty:
+        """Take a transform for all further invokes."""
+        self._transforms.register_invoke(callback.token)
+        return _EMPTY
 
-    def RegisterErrorHook(self, request: resource_pb2.RegisterErrorHookRequest) -> NoReturn:
-        """Refuse hooks for errors."""
-        self._refuse(f"the error hook {request.name!r}")
+    def RegisterResourceHook(self, request: resource_pb2.RegisterResourceHookRequest) -> empty_pb2.Empty:
+        """Take a hook that runs before or after steps."""
+        with self._answering():
+            self._hooks.register(request)
+            return _EMPTY
+
+    def RegisterErrorHook(self, request: resource_pb2.RegisterErrorHookRequest) -> empty_pb2.Empty:
+        """Take a hook that decides on retries."""
+        with self._answering():
+            self._hooks.register_error(request)
+            return _EMPTY
 
     def _component_outputs(self, urn: str, outputs: Properties) -> None:
         state = self._run.journal.new(urn)
         if state is None:
             raise ProviderError(f"outputs were registered for {urn}, which is not registered")
         if not state.custom:
-            self._run.events.outputs(self._run.journal.amend(urn, outputs=outputs))
+            state = self._run.journal.amend(urn, outputs=outputs)
+            self._hooks.component_done(state)
+            self._run.events.outputs(state)
 
     def _refuse(self, what: str) -> NoReturn:
         with self._answering():

@@ -11,6 +11,7 @@ from typing import Any
 from pulumi import RunError
 
 from engine import program, urns
+from engine.callbacks import Callbacks
 from engine.checkpoint import Document
 from engine.codec import Codec
 from engine.components import Components
@@ -18,6 +19,7 @@ from engine.crypto import Secrets
 from engine.deletion import Deletions
 from engine.errors import BackendError, EngineError, UpdateFailed
 from engine.events import Events, EventSink, Step
+from engine.hooks import Hooks
 from engine.journal import Journal
 from engine.monitor import Monitor
 from engine.names import StackRef
@@ -33,6 +35,7 @@ from engine.state import Snapshot
 from engine.steps import Steps
 from engine.storage import ABSENT, Storage, version_of
 from engine.threads import Workers
+from engine.transforms import Transforms
 
 _MASK = "[secret]"
 _UNSUPPORTED_BY_CLI = "The Pulumi CLI does not support"
@@ -93,7 +96,9 @@ class Operation:
         limit = parallel if request.options.parallel is None else request.options.parallel
         self.run = Run(stack, self.journal, self._events, preview=storage is None, parallel=limit)
         self._providers = Providers(factories, self.journal.provider)
-        self._steps = Steps(self.run, self._providers)
+        self._callbacks = Callbacks()
+        self._hooks = Hooks(self.run, self._callbacks)
+        self._steps = Steps(self.run, self._providers, self._hooks)
         self._recorded_config: dict[str, Any] = dict(request.config)
         self._started = time.time()
         name = f"{stack.project}-{stack.name}"
@@ -125,12 +130,17 @@ class Operation:
         """Run the program and bring everything to what it says; UpdateFailed if that did not succeed."""
         request = self._request
         secret_keys = frozenset(request.secret_config)
-        registrar = Registrar(self.run, self._steps, self._providers, request.all_config, secret_keys)
+        transforms = Transforms(self._callbacks)
+        registrar = Registrar(
+            self.run, self._steps, self._providers, transforms, request.all_config, secret_keys
+        )
         monitor = Monitor(
             self.run,
             registrar,
             self._providers,
             Components(self.run, registrar, self._providers, self._workers),
+            transforms,
+            self._hooks,
             Deletions(self.run, self._steps, self._workers).carry_out,
         )
         with _Reporting(self, "update"):
@@ -188,6 +198,7 @@ class Operation:
                 inline_program,
                 self.run,
                 monitor,
+                self._callbacks,
                 self._workers,
                 config=self._request.all_config,
                 secret_keys=secret_keys,

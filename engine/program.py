@@ -15,11 +15,12 @@ from pulumi.runtime import run_in_stack, set_all_config
 from pulumi.runtime.settings import ROOT, Settings, configure
 
 from engine import sdk, sdk_futures
+from engine.callbacks import Callbacks
 from engine.errors import EngineError
 from engine.monitor import LogSink, Monitor
 from engine.names import ORGANIZATION
 from engine.run import Run
-from engine.threads import Workers
+from engine.threads import Executor, Workers
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +32,7 @@ def execute(
     program: Callable[[], object],
     run: Run,
     monitor: Monitor,
+    callbacks: Callbacks,
     workers: Workers,
     *,
     config: Mapping[str, str],
@@ -42,7 +44,7 @@ def execute(
     """
     _refuse_running_loop()
     context = contextvars.copy_context()
-    context.run(_execute, program, run, monitor, workers, dict(config), list(secret_keys))
+    context.run(_execute, program, run, monitor, callbacks, workers, dict(config), list(secret_keys))
 
 
 def _refuse_running_loop() -> None:
@@ -60,6 +62,7 @@ def _execute(
     program: Callable[[], object],
     run: Run,
     monitor: Monitor,
+    callbacks: Callbacks,
     workers: Workers,
     config: dict[str, str],
     secret_keys: list[str],
@@ -82,12 +85,25 @@ def _execute(
     executor = workers.executor(run.parallel * THREADS_PER_STEP)
     loop.set_default_executor(executor)
     loop.set_exception_handler(_unobserved)
+    callbacks.open(monitor, loop)
     try:
         loop.run_until_complete(run_in_stack(program))  # type: ignore[arg-type]
     finally:
-        executor.shutdown(wait=True)
+        _finish_steps(loop, executor, workers, callbacks)
+        callbacks.close()
         _cancel_tasks(loop)
         loop.close()
+
+
+def _finish_steps(
+    loop: asyncio.AbstractEventLoop, executor: Executor, workers: Workers, callbacks: Callbacks
+) -> None:
+    """Wait for the steps that are under way; the program's loop runs on for the hooks that they call."""
+    if not callbacks.used:
+        executor.shutdown(wait=True)
+        return
+    with workers.executor(1) as waiting:
+        loop.run_until_complete(asyncio.wrap_future(waiting.submit(executor.shutdown), loop=loop))
 
 
 def _cancel_tasks(loop: asyncio.AbstractEventLoop) -> None:

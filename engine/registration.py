@@ -6,7 +6,7 @@ Find its old state, check, compare, and take the steps.
 import dataclasses
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 
 from engine import aliases, packages, paths, plan, urns
@@ -20,6 +20,7 @@ from engine.providers import Providers, own_config, reference
 from engine.run import Run, Stopped
 from engine.state import ResourceState
 from engine.steps import NO_DIFF, Steps
+from engine.transforms import Transforms
 from engine.values import same
 
 _SEED_BYTES = 32
@@ -33,10 +34,12 @@ class Registrar:
         run: Run,
         steps: Steps,
         providers: Providers,
+        transforms: Transforms,
         config: Mapping[str, str],
         secret_keys: frozenset[str],
     ) -> None:
         self.packages = Packages()
+        self._transforms = transforms
         self._run = run
         self._journal = run.journal
         self._steps = steps
@@ -51,8 +54,8 @@ class Registrar:
         self._lock = threading.Lock()
 
     def prepared(self, goal: Goal) -> Goal:
-        """Return the goal of the program with what comes from elsewhere: its parent's options."""
-        return self._inheriting(goal)
+        """Return the goal of the program with what comes from elsewhere: its parent's options, transforms."""
+        return self._transforms.applied(self._inheriting(goal), self._inherited_transforms(goal))
 
     def register(self, goal: Goal) -> ResourceState:
         """Bring a resource to its wanted state and return it as recorded; the goal is a prepared one.
@@ -118,6 +121,12 @@ class Registrar:
             provider=goal.provider or _shared_provider(goal, parent),
             providers=goal.providers if goal.custom else {**parent.providers, **goal.providers},
         )
+
+    def _inherited_transforms(self, goal: Goal) -> Iterator[str]:
+        parent = self._goals.get(goal.parent)
+        while parent is not None:
+            yield from parent.transforms
+            parent = self._goals.get(parent.parent)
 
     def _claim(self, goal: Goal) -> str:
         stack = self._run.stack
@@ -275,6 +284,7 @@ def _state(urn: str, goal: Goal) -> ResourceState:
         ignore_changes=goal.ignore_changes,
         replace_on_changes=goal.replace_on_changes,
         hide_diff=goal.hide_diff,
+        resource_hooks=goal.hooks,
     )
 
 

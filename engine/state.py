@@ -50,6 +50,8 @@ class ResourceState:
     ignore_changes: tuple[str, ...] = ()
     replace_on_changes: tuple[str, ...] = ()
     hide_diff: tuple[str, ...] = ()
+    resource_hooks: Mapping[str, list[str]] = field(default_factory=dict)
+    """Names of hooks by moment, such as `BeforeCreate`."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Members that this engine keeps without using them, such as `sourcePosition`."""
     encoded: str | None = field(default=None, init=False, compare=False, repr=False)

@@ -6,17 +6,18 @@ it. A failing step stops the run; what is running meanwhile ends and is recorded
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from engine.codec import now
 from engine.errors import EngineError
 from engine.events import Op, Step
+from engine.hooks import Hooks, Subject
 from engine.journal import Entry
 from engine.plan import with_secrets
 from engine.provider import DiffResult, PartialFailure, Properties, Provider, ProviderError
 from engine.providers import ProviderResources, Providers
-from engine.run import Run, Stopped
+from engine.run import Arguments, Result, Run, Stopped
 from engine.state import ResourceState
 from engine.urns import is_provider_type
 from engine.values import same
@@ -43,11 +44,12 @@ class Steps:
     Thread-safe; a method returns when its step is recorded, or raises Stopped.
     """
 
-    def __init__(self, run: Run, providers: Providers) -> None:
+    def __init__(self, run: Run, providers: Providers, hooks: Hooks) -> None:
         self.provider_resources = ProviderResources(providers)
         self._run = run
         self._providers = providers
         self._journal = run.journal
+        self._hooks = hooks
 
     def provider_for(self, state: ResourceState) -> Provider | None:
         """Return what carries out the resource's calls; None for components."""
@@ -77,6 +79,7 @@ class Steps:
         """Create a resource, or the new half of the replacement of `old`."""
         op = Op.CREATE if old is None else Op.CREATE_REPLACEMENT
         with self.running(_step(op, old.state if old else None, new, diff)) as outcome:
+            self._hooks.before(Subject("create", new=new))
             provider = self.provider_for(new)
             if provider is None:
                 state = _stamped(new)
@@ -84,6 +87,7 @@ class Steps:
             else:
                 state = self._create(new, provider, old)
             outcome.new = state
+            self._hooks.after(Subject("create", new=state))
         return state
 
     def update(self, new: ResourceState, old: Entry, diff: DiffResult = NO_DIFF) -> ResourceState:
@@ -91,6 +95,7 @@ class Steps:
         before = old.state
         kept = dataclasses.replace(new, id=before.id, created=before.created, modified=before.modified)
         with self.running(_step(Op.UPDATE, before, kept, diff)) as outcome:
+            self._hooks.before(Subject("update", before, kept))
             provider = self.provider_for(new)
             if provider is None:
                 state = dataclasses.replace(kept, outputs=before.outputs)
@@ -98,6 +103,7 @@ class Steps:
             else:
                 state = self._update(kept, provider, old)
             outcome.new = state
+            self._hooks.after(Subject("update", before, state))
         return state
 
     def replaced(self, new: ResourceState, old: ResourceState, diff: DiffResult) -> None:
@@ -112,6 +118,7 @@ class Steps:
         """
         state = entry.state
         with self.running(Step(op=op, old=state, logical=op is Op.DELETE)):
+            self._hooks.before(Subject("delete", state))
             if state.protect and op is Op.DELETE:
                 raise _protected(state)
             token = self._delete(state) if call and not self._run.preview else None
@@ -119,6 +126,7 @@ class Steps:
                 self._journal.mark(entry, token=token, pending_replacement=True)
             else:
                 self._journal.remove(entry, token=token)
+            self._hooks.after(Subject("delete", state))
 
     def read(self, new: ResourceState, old: Entry | None) -> ResourceState:
         """Read a resource that is not managed here, and record what it is."""
@@ -159,9 +167,10 @@ class Steps:
         events.done(step, silent=quiet, counted=outcome.counted)
 
     def _create(self, new: ResourceState, provider: Provider, old: Entry | None) -> ResourceState:
-        with self._call("creating", new) as token:
+        with self._pending("creating", new) as token:
             try:
-                result = self._run.call(
+                result = self._call(
+                    Subject("create", new=new),
                     provider.create,
                     urn=new.urn,
                     inputs=new.inputs,
@@ -180,9 +189,10 @@ class Steps:
 
     def _update(self, new: ResourceState, provider: Provider, old: Entry) -> ResourceState:
         before = old.state
-        with self._call("updating", new) as token:
+        with self._pending("updating", new) as token:
             try:
-                outputs = self._run.call(
+                outputs = self._call(
+                    Subject("update", before, new),
                     provider.update,
                     urn=new.urn,
                     id=before.id,
@@ -207,8 +217,9 @@ class Steps:
         provider = self.provider_for(state)
         if provider is None:
             return None
-        with self._call("deleting", state) as token:
-            self._run.call(
+        with self._pending("deleting", state) as token:
+            self._call(
+                Subject("delete", state),
                 provider.delete,
                 urn=state.urn,
                 id=state.id,
@@ -233,8 +244,18 @@ class Steps:
         else:
             self._journal.supersede(state, old, token=token)
 
+    def _call(
+        self,
+        subject: Subject,
+        function: Callable[Arguments, Result],
+        *args: Arguments.args,
+        **kwargs: Arguments.kwargs,
+    ) -> Result:
+        """Call a provider; the resource's error hooks decide whether it is called again after a failure."""
+        return self._hooks.retrying(subject, lambda: self._run.call(function, *args, **kwargs))
+
     @contextlib.contextmanager
-    def _call(self, kind: str, state: ResourceState) -> Iterator[int | None]:
+    def _pending(self, kind: str, state: ResourceState) -> Iterator[int | None]:
         """Have a provider call pending in the state around it.
 
         After a ProviderError nothing changed, so the record is taken back. After any other exception nobody

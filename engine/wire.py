@@ -13,24 +13,33 @@ _EXACT = 2.0**53
 """Doubles below this are exact integers when they are integral."""
 
 
-def from_struct(struct: struct_pb2.Struct) -> Properties:
+def from_struct(struct: struct_pb2.Struct, dependencies: dict[str, set[str]] | None = None) -> Properties:
     """Decode the properties of a request.
 
-    Assets get their hashes; ValueError for what cannot be understood.
+    Assets get their hashes; `dependencies` gets the URNs that output values in a property name, if there are
+    any. ValueError for what cannot be understood.
     """
-    return {key: from_value(value) for key, value in struct.fields.items()}
+    if dependencies is None:
+        return {key: from_value(value) for key, value in struct.fields.items()}
+    properties: Properties = {}
+    for key, value in struct.fields.items():
+        urns: set[str] = set()
+        properties[key] = from_value(value, urns)
+        if urns:
+            dependencies[key] = urns
+    return properties
 
 
-def from_value(value: struct_pb2.Value) -> Any:
-    """Decode one value."""
+def from_value(value: struct_pb2.Value, urns: set[str] | None = None) -> Any:
+    """Decode one value; `urns` gets what output values in it depend on."""
     kind = value.WhichOneof("kind")
     if kind == "string_value":
         text = value.string_value
         return UNKNOWN if text in UNKNOWN_TEXTS else text
     if kind == "struct_value":
-        return _from_fields(value.struct_value)
+        return _from_fields(value.struct_value, urns)
     if kind == "list_value":
-        return [from_value(item) for item in value.list_value.values]
+        return [from_value(item, urns) for item in value.list_value.values]
     if kind == "number_value":
         return _number(value.number_value)
     return value.bool_value if kind == "bool_value" else None
@@ -84,14 +93,16 @@ def _plain_fields(fields: Properties) -> Properties:
     return {key: _plain(value) for key, value in fields.items() if value is not None}
 
 
-def _from_fields(struct: struct_pb2.Struct) -> Any:
-    fields = from_struct(struct)
+def _from_fields(struct: struct_pb2.Struct, urns: set[str] | None) -> Any:
+    fields = {key: from_value(value, urns) for key, value in struct.fields.items()}
     if SIGNATURE not in fields:
         return fields
     kind = fields.pop(SIGNATURE)
     if kind == SECRET:
         return secret(fields.get("value"))
     if kind == OUTPUT:
+        if urns is not None:
+            urns.update(fields.get("dependencies") or ())
         value = fields.get("value", UNKNOWN)
         return secret(value) if fields.get("secret") else value
     special = specials.decode(kind, fields)

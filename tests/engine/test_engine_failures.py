@@ -320,19 +320,6 @@ def test_registering_a_name_twice_is_an_error(engine: Engine, stack: StackRef) -
         ),
         pytest.param(lambda: Thing("a", Options(import_="id")), "import_ option", id="import"),
         pytest.param(
-            lambda: Thing("a", Options(transforms=[lambda args: None])), "transforms", id="transforms"
-        ),
-        pytest.param(
-            lambda: Thing("a", Options(hooks=pulumi.ResourceHookBinding(before_create=[lambda args: None]))),
-            "hooks",
-            id="hooks",
-        ),
-        pytest.param(
-            lambda: pulumi.runtime.register_resource_transform(lambda args: None),
-            "transforms",
-            id="stack transforms",
-        ),
-        pytest.param(
             lambda: pulumi.export("x", pulumi.runtime.call("fake:index:Thing/method", {})),
             "method",
             id="call",
