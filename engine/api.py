@@ -15,9 +15,10 @@ from engine.crypto import Secrets
 from engine.errors import CheckpointRefused, ConcurrentUpdateError, EngineError, StackMoved, StackNotFound
 from engine.events import EventSink
 from engine.names import StackRef
-from engine.operation import Operation, Request
+from engine.operation import Operation
 from engine.options import DEFAULTS, Options
 from engine.provider import Properties, ProviderFactory
+from engine.request import Request
 from engine.results import PreviewResult, ResourceRecord, StackOutputs, UpdateResult
 from engine.state import Snapshot
 from engine.storage import ABSENT, Storage, version_of
@@ -117,8 +118,8 @@ class Engine:
         """
         request = _request(config, secret_config, message, on_event, options)
         started = time.monotonic()
-        with self._locked(stack):
-            operation = self._operation(stack, self._existing(stack), request)
+        with self._entered(stack, options):
+            operation = self._operation(stack, self._existing(stack), request, preview=options.preview_only)
             operation.refresh(clear_pending_creates=clear_pending_creates)
         return self._result(operation, started)
 
@@ -134,15 +135,18 @@ class Engine:
         on_event: EventSink | None = None,
         options: Options = DEFAULTS,
     ) -> UpdateResult:
-        """Delete every resource of the stack; the stack itself stays, empty. The program is not run.
+        """Delete every resource of the stack; the stack itself stays, empty.
 
-        `expect` is as for `up`.
+        A program is run first, if given: it makes nothing but says how what it registers is to be deleted,
+        such as with which hooks. `expect` is as for `up`.
         """
         request = _request(config, secret_config, message, on_event, options)
         started = time.monotonic()
-        with self._locked(stack):
-            operation = self._operation(stack, self._existing(stack), request, expect=expect)
-            operation.destroy()
+        with self._entered(stack, options):
+            operation = self._operation(
+                stack, self._existing(stack), request, expect=expect, preview=options.preview_only
+            )
+            operation.destroy(program)
         return self._result(operation, started)
 
     def remove(self, stack: StackRef, force: bool = False) -> None:
@@ -225,6 +229,9 @@ class Engine:
     def stacks(self, project: str) -> list[str]:
         """Return the names of the project's stacks, sorted."""
         return self._storage.stacks(project)
+
+    def _entered(self, stack: StackRef, options: Options) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext() if options.preview_only else self._locked(stack)
 
     @contextlib.contextmanager
     def _locked(self, stack: StackRef) -> Iterator[None]:

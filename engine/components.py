@@ -8,7 +8,7 @@ from engine.goals import Goal
 from engine.provider import ProviderError
 from engine.providers import Providers
 from engine.registration import Registrar
-from engine.run import Run, Stopped
+from engine.run import Run, StepFailed, Stopped
 from engine.threads import Workers
 from engine.urns import package_of
 
@@ -41,7 +41,8 @@ class Components:
             except ProviderError as error:
                 self._run.fail(f"{goal.type} resource {goal.name!r} has a problem: {error}", cause=error)
                 raise Stopped from error
-        self._run.events.outputs(self._run.journal.amend(made.urn, outputs=made.outputs))
+        if self._run.journal.new(made.urn) is not None:  # else it was left as it is
+            self._run.events.outputs(self._run.journal.amend(made.urn, outputs=made.outputs))
         return made
 
     def _provider(self, goal: Goal) -> Constructs:
@@ -57,8 +58,10 @@ class Components:
     def _register(self, resource: Goal, component: Goal) -> Registered:
         if not _is_same(resource, component):  # the component itself went through the transforms already
             resource = self._registrar.prepared(resource)
-        state = self._registrar.register(resource)
-        return Registered(urn=state.urn, id=state.id, outputs=state.outputs)
+        answer = self._registrar.register(resource)
+        if answer.failed:
+            raise StepFailed
+        return Registered(urn=answer.state.urn, id=answer.state.id, outputs=answer.state.outputs)
 
 
 def _is_same(left: Goal, right: Goal) -> bool:

@@ -9,6 +9,7 @@ from engine.journal import Entry
 from engine.run import Run, Stopped
 from engine.state import ResourceState
 from engine.steps import Steps
+from engine.targets import Targets
 from engine.threads import Workers
 
 
@@ -59,18 +60,19 @@ def waves(states: Sequence[ResourceState]) -> list[list[int]]:
 class Deletions:
     """Deletes everything of the old checkpoint that the run did not take over."""
 
-    def __init__(self, run: Run, steps: Steps, workers: Workers) -> None:
+    def __init__(self, run: Run, steps: Steps, workers: Workers, targets: Targets) -> None:
         self._run = run
         self._steps = steps
         self._workers = workers
+        self._targets = targets
         self._kept: set[str] = set()
 
-    def carry_out(self) -> None:
-        """Delete in waves, each in parallel.
+    def carry_out(self, claimed: Collection[str] = ()) -> None:
+        """Delete in waves, each in parallel; `claimed` are the URNs that the program still has.
 
         Errors are in the run's diagnostics; what depends on them stays.
         """
-        entries = self._run.journal.entries()
+        entries = self._condemned(self._run.journal.entries(), claimed)
         deleted = {entry.state.urn for entry in entries if not entry.state.protect}
         with self._workers.executor(self._run.parallel) as pool:
             for wave in waves([entry.state for entry in entries]):
@@ -82,10 +84,33 @@ class Deletions:
                 else:
                     list(pool.map(self._delete, batch, [deleted] * len(batch)))
 
+    def _condemned(self, entries: Sequence[Entry], claimed: Collection[str]) -> list[Entry]:
+        """Return what is to be deleted; what the rest needs is kept."""
+        doomed = [entry for entry in entries if entry.state.delete or entry.state.urn not in claimed]
+        if self._targets.limited:
+            allowed = self._targets.deletable([entry.state for entry in entries])
+            doomed = [entry for entry in doomed if entry.state.urn in allowed]
+            self._refuse_strays(doomed)
+        if len(doomed) < len(entries):
+            for entry in set(entries) - set(doomed):
+                self._keep(entry.state)
+        return doomed
+
+    def _refuse_strays(self, doomed: Sequence[Entry]) -> None:
+        for urn in dict.fromkeys(entry.state.urn for entry in doomed):
+            if self._targets.stray(urn):
+                text = (
+                    f"Resource {urn!r} will be destroyed but was not specified in --target list. Either "
+                    "include resource in --target list or pass --target-dependents to proceed."
+                )
+                self._run.fail(text, urn=urn, stop=not self._run.preview)
+
     def _delete(self, entry: Entry, deleted: Collection[str]) -> None:
         state = entry.state
         if state.urn in self._kept:
             self._keep(state)  # something that stays needs it
+            if self._targets.limited:
+                self._run.fail("it was not deleted: what is left out needs it", urn=state.urn, stop=False)
             return
         try:
             self._steps.delete(entry, op_for(state), call=needs_call(state, deleted))
@@ -103,6 +128,8 @@ class DeleteFirst:
     """
 
     def __init__(self, run: Run, steps: Steps) -> None:
+        self.deleted: set[str] = set()
+        """The URNs of what was deleted, to be created anew when the program registers it."""
         self._run = run
         self._steps = steps
 
@@ -117,6 +144,7 @@ class DeleteFirst:
             if entry.state.protect:
                 raise _protected_dependent(entry.state.urn, root.state.urn)
         deleted = {entry.state.urn for entry in doomed}
+        self.deleted |= deleted
         for entry in reversed(doomed[:-1]):
             self._delete(entry, deleted)
         self._delete(root, deleted - {root.state.deleted_with})

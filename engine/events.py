@@ -36,6 +36,8 @@ class Op(enum.StrEnum):
     READ = "read"
     READ_REPLACEMENT = "read-replacement"
     REFRESH = "refresh"
+    IMPORT = "import"
+    IMPORT_REPLACEMENT = "import-replacement"
     DISCARD = "discard"
     DISCARD_REPLACED = "discard-replaced"
     REMOVE_PENDING_REPLACE = "remove-pending-replace"
@@ -46,6 +48,7 @@ _UNCOUNTED = frozenset(
         Op.CREATE_REPLACEMENT,
         Op.DELETE_REPLACED,
         Op.READ_REPLACEMENT,
+        Op.IMPORT_REPLACEMENT,
         Op.DISCARD_REPLACED,
         Op.REMOVE_PENDING_REPLACE,
         Op.REFRESH,
@@ -91,6 +94,7 @@ class Events:
         self._planning = planning
         self._sequence = 0
         self._held: dict[str, Step] = {}
+        self._closed = False
         self._started = time.monotonic()
         self._lock = threading.Lock()
 
@@ -136,7 +140,7 @@ class Events:
         self._emit("diagnosticEvent", {**more, **body, **({"ephemeral": True} if ephemeral else {})})
 
     def finish(self, *, result: str) -> None:
-        """Close the stream; `result` is succeeded or failed."""
+        """Close the stream; `result` is succeeded or failed. What is told later is dropped."""
         summary = {
             "maybeCorrupt": False,
             "durationSeconds": math.ceil(time.monotonic() - self._started),
@@ -147,11 +151,14 @@ class Events:
         }
         self._emit("summaryEvent", summary)
         self._emit("cancelEvent", {})
+        self._closed = True
 
     def _emit(self, kind: str, body: dict[str, Any]) -> None:
         if self._sink is None:
             return
         with self._lock:
+            if self._closed:
+                return
             event = {"sequence": self._sequence, "timestamp": int(time.time()), kind: body}
             self._sequence += 1
             self._sink(event)

@@ -74,6 +74,8 @@ class Goal:
     """Names by moment, such as `BeforeCreate`."""
     transforms: tuple[str, ...] = ()
     """Tokens of the program's functions that change this registration, and those of its descendants."""
+    import_id: str = ""
+    """The id of an existing resource that is to be taken over."""
 
 
 def from_request(request: resource_pb2.RegisterResourceRequest) -> Goal:
@@ -110,6 +112,7 @@ def from_request(request: resource_pb2.RegisterResourceRequest) -> Goal:
         hide_diff=tuple(request.hideDiffs),
         replacement_trigger=None if trigger is None else wire.from_value(trigger),
         custom_timeouts=timeouts(request.customTimeouts),
+        import_id=request.importId,
         aliases=(*(Alias(urn=urn) for urn in request.aliasURNs), *map(alias, request.aliases)),
         hooks=hooks(request.hooks),
         transforms=tuple(callback.token for callback in request.transforms),
@@ -173,7 +176,6 @@ def alias(message: alias_pb2.Alias) -> Alias:
 def _refuse_unsupported(request: resource_pb2.RegisterResourceRequest) -> None:
     asked = {
         "the state_migrations option": bool(request.state_migrations),
-        "the import_ option": bool(request.importId),
         "the env_var_mappings option": bool(request.envVarMappings),
         "the replacement of a provider's version by its own package": is_provider_type(request.type)
         and bool(request.packageRef),

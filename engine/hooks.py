@@ -91,7 +91,7 @@ class Hooks:
         try:
             self._call("after", subject.names("After"), subject)
         except EngineError as error:
-            self._run.fail(str(error), urn=subject.state.urn, cause=error)
+            self._fail(error, subject.state.urn)
 
     def component_done(self, state: ResourceState) -> None:
         """Run the hooks after a component's step; its outputs are in `state`."""
@@ -102,7 +102,7 @@ class Hooks:
         try:
             self._call("after", finished.names("After"), finished)
         except EngineError as error:
-            self._run.fail(str(error), urn=state.urn, cause=error)
+            self._fail(error, state.urn)
 
     def retrying(self, subject: Subject, call: Callable[[], Result]) -> Result:
         """Make a provider call, again as long as it fails cleanly and one of the error hooks asks for it.
@@ -119,6 +119,10 @@ class Hooks:
             except ProviderError as error:
                 if not self._wants_retry(subject, errors, error):
                     raise
+
+    def _fail(self, error: EngineError, urn: str) -> None:
+        stop = not self._run.options.continue_on_error
+        self._run.fail(str(error), urn=urn, cause=error, stop=stop)
 
     def _wants_retry(self, subject: Subject, errors: list[str], error: ProviderError) -> bool:
         """Ask the error hooks; `errors` are those before, newest first, and get this one."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from engine import integrity
-from engine.errors import CheckpointRefused
+from engine.errors import CheckpointRefused, EngineError
 from engine.state import PendingOperation, ResourceState, Snapshot
 from engine.values import same
 
@@ -21,14 +21,22 @@ _SETTLED: Final = frozenset({"updating", "deleting"})
 """Pending operations of which a provider can say what became of them."""
 
 
-class Entry:
-    """A resource of the old checkpoint: its state, which the run may mark, and whether it is gone."""
+class Closed(EngineError):
+    """The operation was given up: nothing is written any more, and no call may begin."""
 
-    __slots__ = ("gone", "state")
+
+class Entry:
+    """A resource of the old checkpoint: its state, which the run may mark, and whether it is gone.
+
+    One that was carried over is written among the new states, unchanged.
+    """
+
+    __slots__ = ("carried", "gone", "state")
 
     def __init__(self, state: ResourceState) -> None:
         self.state = state
         self.gone = False
+        self.carried = False
 
 
 class Journal:
@@ -54,6 +62,7 @@ class Journal:
         self._written = 0
         self._revision = len(snapshot.pending) - len(self._carried)  # what is not carried on is written off
         self._writing = False
+        self._closed = False
 
     def old(self, urn: str) -> Entry | None:
         """Return the old checkpoint's live entry of a URN, unless this run replaced or removed it."""
@@ -74,7 +83,7 @@ class Journal:
 
     def entries(self) -> list[Entry]:
         """Return the old checkpoint's entries that are still there, in file order."""
-        return [entry for entry in self._base if not entry.gone]
+        return [entry for entry in self._base if not (entry.gone or entry.carried)]
 
     def begin(self, kind: str, state: ResourceState) -> int:
         """Record a provider call as pending, durably, and return its token."""
@@ -104,11 +113,21 @@ class Journal:
         with self._lock:
             if old is not None:
                 self._rename(old.state.urn, state.urn)
+                self._succeed(old, state)
                 old.gone = True
             if old is None or old.state is not state:
                 self._revision += 1
             self._done[state.urn] = state
             self._end(token)
+
+    def carry(self, urns: Iterable[str]) -> None:
+        """Move old entries, and what they need, in front of what is recorded next and needs them.
+
+        They are taken over as they are, without having been looked at.
+        """
+        with self._lock:
+            for urn in urns:
+                self._carry(urn)
 
     def supersede(self, state: ResourceState, old: Entry, *, token: int | None = None) -> None:
         """Add the new half of a replacement.
@@ -116,6 +135,7 @@ class Journal:
         The old half waits for its deletion unless that was done before.
         """
         with self._lock:
+            self._succeed(old, state)
             if old.state.pending_replacement:
                 old.gone = True
             else:
@@ -127,6 +147,7 @@ class Journal:
     def mark(self, entry: Entry, *, token: int | None = None, **changes: Any) -> None:
         """Change fields of an old entry that stays."""
         with self._lock:
+            self._set_down(entry)
             entry.state = dataclasses.replace(entry.state, **changes)
             self._revision += 1
             self._end(token)
@@ -134,6 +155,7 @@ class Journal:
     def remove(self, entry: Entry, *, token: int | None = None) -> None:
         """Drop an old entry: the resource is gone, or no longer ours."""
         with self._lock:
+            self._set_down(entry)
             entry.gone = True
             self._revision += 1
             self._end(token)
@@ -169,6 +191,15 @@ class Journal:
         with self._lock:
             self._revision += 1
 
+    def rebase(self) -> None:
+        """Make what was recorded so far the old state of what follows."""
+        with self._lock:
+            snapshot = self.snapshot()
+            self._base = [Entry(state) for state in snapshot.resources]
+            self._live = {entry.state.urn: entry for entry in self._base if not entry.state.delete}
+            self._done.clear()
+            self._renamed.clear()
+
     def forget_pending_creates(self) -> None:
         """Drop the carried entries of calls that never reported back."""
         with self._lock:
@@ -191,23 +222,44 @@ class Journal:
         """Whether the state holds any resource or pending operation."""
         return bool(self._done or self._carried or self._pending or self.entries())
 
+    @property
+    def calling(self) -> bool:
+        """Whether a provider call is under way."""
+        return bool(self._pending)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the operation was given up."""
+        return self._closed
+
     def commit(self) -> None:
-        """Return once everything recorded so far is on the disk. Raises what `save` raises."""
-        if self._save is None:
-            return
+        """Return once everything recorded so far is on the disk. Raises what `save` raises, or Closed."""
         with self._lock:
-            wanted = self._revision
-            while self._written < wanted:
+            wanted = self._revision if self._save is not None else 0
+            while self._written < wanted and not self._closed:
                 if self._writing:
                     self._lock.wait()
                 else:
                     self._write()
+            if self._closed:
+                raise Closed("the operation was given up")
+
+    def close(self) -> None:
+        """Write what is recorded so far, calls that are under way as pending, and nothing from now on.
+
+        A write that is under way is waited for.
+        """
+        with self._lock:
+            self._closed = True
+            self._lock.wait_for(lambda: not self._writing)
+            if self._save is not None and self._written < self._revision:
+                self._write()
 
     def snapshot(self) -> Snapshot:
         """Return the state as it would be written now."""
         resources: Iterable[ResourceState] = (
             *self._done.values(),
-            *(entry.state for entry in self._base if not entry.gone),
+            *(entry.state for entry in self.entries()),
         )
         if self._renamed:
             resources = (_renamed(state, self._renamed) for state in resources)
@@ -228,6 +280,29 @@ class Journal:
             self._writing = False
             self._lock.notify_all()
         self._written = revision
+
+    def _carry(self, urn: str) -> None:
+        entry = self.old(urn)
+        if entry is None or entry.carried or urn in self._done:
+            return
+        entry.carried = True
+        for needed in sorted(entry.state.needs()):
+            self._carry(needed)
+        self._done[urn] = entry.state
+        self._revision += 1
+
+    def _set_down(self, entry: Entry) -> None:
+        """Take back that an entry was carried over."""
+        if entry.carried:
+            entry.carried = False
+            del self._done[entry.state.urn]
+
+    def _succeed(self, entry: Entry, state: ResourceState) -> None:
+        """Let a state have the place of an entry that was carried, in front of what needs it."""
+        if entry.state.urn == state.urn:
+            entry.carried = False
+        else:
+            self._set_down(entry)
 
     def _end(self, token: int | None) -> None:
         if token is not None:

@@ -27,8 +27,9 @@ from engine.names import ORGANIZATION
 from engine.packages import Package
 from engine.provider import Properties, ProviderError
 from engine.providers import Providers
-from engine.registration import Registrar
-from engine.run import Run, Stopped
+from engine.registration import Answer, Registrar
+from engine.run import Run, StepFailed, Stopped
+from engine.specials import UNKNOWN_TEXTS
 from engine.transforms import InvokeGoal, Transforms
 from engine.urns import STACK_TYPE, package_of
 from engine.values import contains_unknown
@@ -127,19 +128,8 @@ class Monitor:
         with self._answering():
             goal = goals.from_request(request)
             if request.remote:
-                return _constructed(self._components.construct(goal))
-            state = self._registrar.register(self._registrar.prepared(goal))
-            if state.type == STACK_TYPE:
-                self._stack_urn = state.urn
-            outputs = state.outputs if state.custom else {}
-            plain = wire.to_plain(outputs)
-            return RegisterResponse(
-                urn=state.urn,
-                id=state.id,
-                object=wire.to_struct(outputs) if plain is None else plain,
-                propertyDependencies=None,
-                result=resource_pb2.SUCCESS,
-            )
+                return self._construct(goal)
+            return self._registered(self._registrar.register(self._registrar.prepared(goal)))
 
     def ReadResource(self, request: resource_pb2.ReadResourceRequest) -> resource_pb2.ReadResourceResponse:
         """Read one resource that is not managed here."""
@@ -157,9 +147,13 @@ class Monitor:
                 dependencies=tuple(sorted(request.dependencies)),
                 additional_secret_outputs=tuple(request.additionalSecretOutputs),
             )
-            state = self._registrar.read(goal, request.id)
+            answer = self._registrar.read(goal, "" if request.id in UNKNOWN_TEXTS else request.id)
+            state = answer.state
             return resource_pb2.ReadResourceResponse(
-                urn=state.urn, id=state.id, properties=wire.to_struct(state.outputs)
+                urn=state.urn,
+                id=state.id,
+                properties=wire.to_struct(state.outputs),
+                result=resource_pb2.FAIL if answer.failed else resource_pb2.SUCCESS,
             )
 
     def RegisterResourceOutputs(
@@ -260,11 +254,32 @@ class Monitor:
             self._hooks.register_error(request)
             return _EMPTY
 
+    def _construct(self, goal: Goal) -> RegisterResponse:
+        try:
+            return _constructed(self._components.construct(goal))
+        except StepFailed:
+            return self._registered(self._registrar.give_up(goal))
+
+    def _registered(self, answer: Answer) -> RegisterResponse:
+        state = answer.state
+        if state.type == STACK_TYPE:
+            self._stack_urn = state.urn
+        outputs = state.outputs if state.custom else {}
+        plain = wire.to_plain(outputs)
+        return RegisterResponse(
+            urn=state.urn,
+            id=state.id,
+            object=wire.to_struct(outputs) if plain is None else plain,
+            propertyDependencies=None,
+            result=resource_pb2.FAIL if answer.failed else resource_pb2.SUCCESS,
+            unknown=answer.unknown,
+        )
+
     def _component_outputs(self, urn: str, outputs: Properties) -> None:
         state = self._run.journal.new(urn)
-        if state is None:
+        if state is None and urn not in self._registrar.claimed:
             raise ProviderError(f"outputs were registered for {urn}, which is not registered")
-        if not state.custom:
+        if state is not None and not state.custom:
             state = self._run.journal.amend(urn, outputs=outputs)
             self._hooks.component_done(state)
             self._run.events.outputs(state)

@@ -3,9 +3,9 @@
 Used by `api` under the stack's lock; knows programs, deletions and refreshes, but not who asked.
 """
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from pulumi import RunError
@@ -17,53 +17,30 @@ from engine.codec import Codec
 from engine.components import Components
 from engine.crypto import Secrets
 from engine.deletion import Deletions
-from engine.errors import BackendError, EngineError, UpdateFailed
-from engine.events import Events, EventSink, Step
+from engine.errors import BackendError, EngineError, UpdateCanceled, UpdateFailed
+from engine.events import Events
 from engine.hooks import Hooks
 from engine.journal import Journal
 from engine.monitor import Monitor
 from engine.names import StackRef
-from engine.options import DEFAULTS, Options
 from engine.provider import Properties, ProviderFactory
 from engine.providers import Providers
 from engine.recovery import Recovery
 from engine.refresh import Refresh
 from engine.registration import Registrar
-from engine.results import StepRecord
+from engine.request import Request
+from engine.results import StepRecord, record_of
 from engine.run import Run
 from engine.state import Snapshot
 from engine.steps import Steps
 from engine.storage import ABSENT, Storage, version_of
+from engine.supervision import Supervision
+from engine.targets import Patterns, Targets, unknown_target
 from engine.threads import Workers
 from engine.transforms import Transforms
 
-_MASK = "[secret]"
 _UNSUPPORTED_BY_CLI = "The Pulumi CLI does not support"
 """How the SDK words that a feature was not announced to it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Request:
-    """What is asked for.
-
-    Configuration (keys `namespace:name`), who is told, what it is called in history, and how to go about it.
-    """
-
-    config: Mapping[str, str] = field(default_factory=dict)
-    secret_config: Mapping[str, str] = field(default_factory=dict)
-    message: str = ""
-    on_event: EventSink | None = None
-    options: Options = DEFAULTS
-
-    @property
-    def all_config(self) -> dict[str, str]:
-        """Plain and secret values together."""
-        return {**self.config, **self.secret_config}
-
-    @property
-    def masked_config(self) -> dict[str, str]:
-        """The configuration as events may show it."""
-        return {**self.config, **dict.fromkeys(self.secret_config, _MASK)}
 
 
 class Operation:
@@ -94,10 +71,20 @@ class Operation:
         self.journal = Journal(snapshot, self._save if storage is not None else None)
         self._events = Events(request.on_event, planning=storage is None)
         limit = parallel if request.options.parallel is None else request.options.parallel
-        self.run = Run(stack, self.journal, self._events, preview=storage is None, parallel=limit)
+        self.run = Run(
+            stack,
+            self.journal,
+            self._events,
+            preview=storage is None,
+            parallel=limit,
+            options=request.options,
+        )
+        self._targets = Targets(request.options)
+        self._recorded = frozenset(state.urn for state in snapshot.resources)
         self._providers = Providers(factories, self.journal.provider)
         self._callbacks = Callbacks()
         self._hooks = Hooks(self.run, self._callbacks)
+        self._transforms = Transforms(self._callbacks)
         self._steps = Steps(self.run, self._providers, self._hooks)
         self._recorded_config: dict[str, Any] = dict(request.config)
         self._started = time.time()
@@ -112,7 +99,7 @@ class Operation:
     @property
     def steps(self) -> tuple[StepRecord, ...]:
         """The steps done so far, in order."""
-        return tuple(map(_record, self._events.steps))
+        return tuple(map(record_of, self._events.steps))
 
     @property
     def outputs(self) -> Properties:
@@ -128,40 +115,68 @@ class Operation:
 
     def update(self, inline_program: Callable[[], object]) -> None:
         """Run the program and bring everything to what it says; UpdateFailed if that did not succeed."""
-        request = self._request
-        secret_keys = frozenset(request.secret_config)
-        transforms = Transforms(self._callbacks)
-        registrar = Registrar(
-            self.run, self._steps, self._providers, transforms, request.all_config, secret_keys
-        )
-        monitor = Monitor(
-            self.run,
-            registrar,
-            self._providers,
-            Components(self.run, registrar, self._providers, self._workers),
-            transforms,
-            self._hooks,
-            Deletions(self.run, self._steps, self._workers).carry_out,
-        )
         with _Reporting(self, "update"):
-            self._settle()
-            if not self.run.stopped:
-                self._run_program(inline_program, monitor, secret_keys)
-            self._store_outputs(monitor)
+            self._attend(lambda: self._update(inline_program))
 
-    def destroy(self) -> None:
-        """Delete everything that is recorded; UpdateFailed if something stayed."""
+    def destroy(self, inline_program: Callable[[], object] | None = None) -> None:
+        """Delete everything that is recorded; UpdateFailed if something stayed.
+
+        A program is run first, for what it says about the recorded resources.
+        """
         with _Reporting(self, "destroy"):
-            Recovery(self.run, self._steps).undo_creates()
-            Deletions(self.run, self._steps, self._workers).carry_out()
+            self._attend(lambda: self._destroy(inline_program))
 
     def refresh(self, *, clear_pending_creates: bool) -> None:
         """Record what the providers find; UpdateFailed if one of them failed."""
         with _Reporting(self, "refresh"):
-            if clear_pending_creates:
-                self.journal.forget_pending_creates()
-            self._warn_of_pending_creates()
-            Refresh(self.run, self._steps, self._workers).carry_out()
+            self._attend(lambda: self._refresh(clear_pending_creates))
+
+    def _update(self, inline_program: Callable[[], object]) -> None:
+        self._settle()
+        if self._request.options.refresh:
+            self._refreshing().carry_out()
+        self._refuse_unknown(self._targets.replaced)
+        if self.run.stopped:
+            return
+        registrar = self._registrar()
+        deletions = self._deletions()
+
+        def finish() -> None:
+            self._refuse_unknown(self._targets.named, registrar.claimed, stop=False)
+            deletions.carry_out(registrar.claimed)
+
+        monitor = self._monitor(registrar, finish)
+        self._run_program(inline_program, monitor)
+        self._store_outputs(monitor)
+
+    def _destroy(self, inline_program: Callable[[], object] | None) -> None:
+        self._undo_creates()
+        if self._request.options.refresh:
+            self._refreshing().carry_out()
+        if self.run.stopped:
+            return
+        deletions = self._deletions()
+        if inline_program is None:
+            self._refuse_unknown(self._targets.named, stop=False)
+            deletions.carry_out()
+            return
+        registrar = self._registrar(destroying=True)
+
+        def finish() -> None:
+            self._refuse_unknown(self._targets.named, registrar.claimed, stop=False)
+            self.journal.rebase()
+            deletions.carry_out()
+
+        self._run_program(inline_program, self._monitor(registrar, finish))
+
+    def _refresh(self, clear_pending_creates: bool) -> None:
+        if clear_pending_creates:
+            self.journal.forget_pending_creates()
+        self._warn_of_pending_creates()
+        self._refuse_unknown(self._targets.named)
+        self._refuse_unknown(self._targets.excluded)
+        if not self.run.stopped:
+            self._refreshing(alone=True).carry_out()
 
     def begin(self) -> None:
         """Open the stream of events, and encrypt the secret configuration for the history."""
@@ -179,20 +194,81 @@ class Operation:
         UpdateFailed if anything failed.
         """
         try:
-            self.journal.commit()
+            if not self.journal.closed:
+                self.journal.commit()
         except EngineError as error:
             self.run.fail(str(error), cause=error)
         self._record(kind)
         self._events.finish(result=self._result)
         if self.run.failed:
-            diagnostics = tuple(self.run.diagnostics)
-            raise UpdateFailed(
-                f"{kind} of {self._stack} failed: {diagnostics[0]}", diagnostics
-            ) from self.run.cause
+            raise self._failure(kind) from self.run.cause
 
-    def _run_program(
-        self, inline_program: Callable[[], object], monitor: Monitor, secret_keys: frozenset[str]
+    def _failure(self, kind: str) -> UpdateFailed:
+        diagnostics = tuple(self.run.diagnostics)
+        if not self.run.canceled:
+            return UpdateFailed(f"{kind} of {self._stack} failed: {diagnostics[0]}", diagnostics)
+        cancellation = self._request.options.cancellation
+        return UpdateCanceled(
+            f"{kind} of {self._stack} was canceled",
+            diagnostics,
+            terminated=cancellation is not None and cancellation.terminated and self.journal.closed,
+        )
+
+    def _attend(self, work: Callable[[], None]) -> None:
+        """Do the work; where the operation can be cancelled, so that nothing in it can prevent that."""
+        cancellation = self._request.options.cancellation
+        if cancellation is None:
+            work()
+            return
+        Supervision(self.run, self._workers, cancellation).carry_out(
+            work, cancel=self._cancel, abandon=self._abandon
+        )
+
+    def _cancel(self) -> None:
+        self.run.cancel()
+        self._providers.cancel()
+
+    def _abandon(self) -> None:
+        self.run.cancel()
+        try:
+            self.journal.close()
+        except EngineError as error:
+            self.run.fail(str(error), cause=error)
+
+    def _registrar(self, *, destroying: bool = False) -> Registrar:
+        request = self._request
+        return Registrar(
+            self.run,
+            self._steps,
+            self._targets,
+            self._transforms,
+            request.all_config,
+            frozenset(request.secret_config),
+            destroying=destroying,
+        )
+
+    def _monitor(self, registrar: Registrar, finish: Callable[[], None]) -> Monitor:
+        components = Components(self.run, registrar, self._providers, self._workers)
+        return Monitor(
+            self.run, registrar, self._providers, components, self._transforms, self._hooks, finish
+        )
+
+    def _deletions(self) -> Deletions:
+        return Deletions(self.run, self._steps, self._workers, self._targets)
+
+    def _refreshing(self, *, alone: bool = False) -> Refresh:
+        return Refresh(self.run, self._steps, self._workers, self._targets, alone=alone)
+
+    def _refuse_unknown(
+        self, named: Patterns, registered: frozenset[str] = frozenset(), *, stop: bool = True
     ) -> None:
+        """Fail for URNs that were given to the operation and that nobody has."""
+        if not named:
+            return
+        for urn in named.unknown(registered | self._recorded):
+            self.run.fail(unknown_target(urn), stop=stop)
+
+    def _run_program(self, inline_program: Callable[[], object], monitor: Monitor) -> None:
         try:
             program.execute(
                 inline_program,
@@ -201,8 +277,11 @@ class Operation:
                 self._callbacks,
                 self._workers,
                 config=self._request.all_config,
-                secret_keys=secret_keys,
+                secret_keys=frozenset(self._request.secret_config),
             )
+        except asyncio.CancelledError:
+            if not self.run.canceled:
+                raise
         except RunError as error:
             if not self.run.failed:  # else the engine itself made the program end
                 self.run.fail(str(error), cause=error)
@@ -226,10 +305,13 @@ class Operation:
 
     def _settle(self) -> None:
         """Find out what became of calls that an earlier run did not see the end of."""
+        self._undo_creates()
+        self._warn_of_pending_creates()
+        self._refreshing().settle(self.journal.interrupted)
+
+    def _undo_creates(self) -> None:
         if self._storage is not None:
             Recovery(self.run, self._steps).undo_creates()
-        self._warn_of_pending_creates()
-        Refresh(self.run, self._steps, self._workers).settle(self.journal.interrupted)
 
     def _warn_of_pending_creates(self) -> None:
         pending = self.journal.pending_creates
@@ -293,20 +375,6 @@ class _Reporting:
             # What asks the whole process to end is stronger than the failure that it caused here.
             if error is None or isinstance(error, Exception):
                 raise
-
-
-def _record(step: Step) -> StepRecord:
-    return StepRecord(
-        op=step.op.value,
-        urn=step.urn,
-        type=step.state.type,
-        id=step.state.id,
-        keys=step.keys,
-        diffs=step.diffs,
-        detailed=step.detailed or {},
-        old_inputs=step.old.inputs if step.old else {},
-        new_inputs=step.new.inputs if step.new else {},
-    )
 
 
 def _program_error(error: Exception) -> str:

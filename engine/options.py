@@ -16,13 +16,17 @@ class Options:
     refresh: bool = False
     """Read what the resources are now, before all else."""
     targets: tuple[str, ...] = ()
-    """Change only these; none means all. What `replace` names is always a target where there are any."""
+    """Change only these, besides providers; none means all."""
     target_dependents: bool = False
     """Targets bring along what depends on them."""
     excludes: tuple[str, ...] = ()
-    """Leave these as they are; with `target_dependents` also what depends on them."""
+    """Leave these as they are. Of no effect where there are targets."""
+    exclude_dependents: bool = False
+    """What depends on the excluded ones is left as it is too."""
     replace: tuple[str, ...] = ()
-    """Replace these, whatever their providers say."""
+    """Replace these, whatever their providers say. To touch nothing else, name them as targets too."""
+    preview_only: bool = False
+    """Refresh and destroy only: say what would be done, do nothing, take no lock."""
     continue_on_error: bool = False
     """Go on with what does not depend on a failed resource; the operation fails in the end."""
     parallel: int | None = None

@@ -87,17 +87,18 @@ def with_secrets(outputs: Properties, state: ResourceState) -> Properties:
         key: secret(value) if key in state.additional_secret_outputs else value
         for key, value in outputs.items()
     }
-    return _marked_like(marked, state.inputs)
+    return marked_like(marked, state.inputs)
 
 
-def _marked_like(outputs: Properties, inputs: Properties) -> Properties:
+def marked_like(outputs: Properties, inputs: Properties) -> Properties:
+    """Mark values as secret where the inputs of the same name are."""
     found = dict(outputs)
     for key, value in inputs.items():
         if key in found:
             if isinstance(value, Secret):
                 found[key] = secret(found[key])
             elif isinstance(value, dict) and isinstance(found[key], dict):
-                found[key] = _marked_like(found[key], value)
+                found[key] = marked_like(found[key], value)
     return found
 
 

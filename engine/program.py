@@ -5,6 +5,7 @@ its own context and everything that belongs to the run is made inside it.
 """
 
 import asyncio
+import contextlib
 import contextvars
 import logging
 import os
@@ -39,6 +40,8 @@ def execute(
     secret_keys: Collection[str],
 ) -> None:
     """Run the program to its end, against the monitor. Raises what the program raises.
+
+    That is CancelledError if the run was cancelled meanwhile.
 
     Returns or raises only after every step that was under way is done.
     """
@@ -86,8 +89,15 @@ def _execute(
     loop.set_default_executor(executor)
     loop.set_exception_handler(_unobserved)
     callbacks.open(monitor, loop)
+    main = loop.create_task(run_in_stack(program))  # type: ignore[arg-type]
+
+    def interrupt() -> None:
+        with contextlib.suppress(RuntimeError):  # the program ended meanwhile, and its loop with it
+            loop.call_soon_threadsafe(main.cancel)
+
     try:
-        loop.run_until_complete(run_in_stack(program))  # type: ignore[arg-type]
+        with run.interrupted_by(interrupt):
+            loop.run_until_complete(main)
     finally:
         _finish_steps(loop, executor, workers, callbacks)
         callbacks.close()

@@ -11,7 +11,7 @@ Providers are called from worker threads, several calls at once; they must be th
 import enum
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Final, Protocol, runtime_checkable
 
 Properties = dict[str, Any]
 """Property values by name: JSON values, `Secret` and `UNKNOWN` leaves."""
@@ -26,6 +26,19 @@ class DiffKind(enum.StrEnum):
     DELETE_REPLACE = "delete-replace"
     UPDATE = "update"
     UPDATE_REPLACE = "update-replace"
+
+    @property
+    def inverse(self) -> "DiffKind":
+        """The same difference seen from the other side: what was added is missing there."""
+        return _INVERSE.get(self, self)
+
+
+_INVERSE: Final = {
+    DiffKind.ADD: DiffKind.DELETE,
+    DiffKind.ADD_REPLACE: DiffKind.DELETE_REPLACE,
+    DiffKind.DELETE: DiffKind.ADD,
+    DiffKind.DELETE_REPLACE: DiffKind.ADD_REPLACE,
+}
 
 
 @dataclass(frozen=True)
@@ -182,6 +195,17 @@ class FindsCreated(Provider, Protocol):
 
     def find_created(self, *, urn: str, inputs: Properties) -> CreateResult | None:
         """Return what the create has made, None if nothing. Raises ProviderError."""
+
+
+@runtime_checkable
+class Cancelable(Provider, Protocol):
+    """A provider that can also cut short what it is doing."""
+
+    def cancel(self) -> None:
+        """Have calls that are under way end soon, with an error or in part. Called once, from any thread.
+
+        It must not wait for them.
+        """
 
 
 ProviderFactory = Callable[[], Provider]

@@ -12,6 +12,7 @@ from typing import Any, Final
 from engine import urns
 from engine.errors import Unsupported
 from engine.provider import (
+    Cancelable,
     CheckResult,
     CreateResult,
     DiffResult,
@@ -77,6 +78,13 @@ class Providers:
                     raise ProviderError(f"the provider {reference} is neither registered nor recorded")
                 self.configure(reference, state.inputs)
             return self._configured[reference]
+
+    def cancel(self) -> None:
+        """Ask every instance that can be asked to cut short what it is doing."""
+        # Without the lock: who holds it may be waiting for a provider.
+        for provider in tuple(self._configured.values()):
+            if isinstance(provider, Cancelable):
+                provider.cancel()
 
 
 class ProviderResources:

@@ -1,5 +1,6 @@
 """Refreshing: asking the providers what became of the recorded resources, without running the program."""
 
+import contextlib
 import dataclasses
 from collections.abc import Iterable
 
@@ -9,29 +10,40 @@ from engine.errors import EngineError
 from engine.events import Op, Step
 from engine.journal import Entry
 from engine.plan import with_secrets
-from engine.provider import DiffResult, Provider, ProviderError
+from engine.provider import DiffResult, PropertyDiff, Provider, ProviderError
 from engine.run import Run, Stopped
 from engine.state import ResourceState
 from engine.steps import Steps
+from engine.targets import Targets
 from engine.threads import Workers
 from engine.urns import is_provider_type
 from engine.values import same
 
 
 class Refresh:
-    """Reads every managed resource and records what it is now. What is gone leaves the state."""
+    """Reads every managed resource and records what it is now. What is gone leaves the state.
 
-    def __init__(self, run: Run, steps: Steps, workers: Workers) -> None:
+    On its own a refresh is reported by what it found; before an update its steps are just called refresh.
+    """
+
+    def __init__(
+        self, run: Run, steps: Steps, workers: Workers, targets: Targets, *, alone: bool = False
+    ) -> None:
         self._run = run
         self._steps = steps
         self._workers = workers
+        self._targets = targets
+        self._alone = alone
 
     def carry_out(self) -> None:
-        """Refresh all resources in parallel. Errors are in the run's diagnostics."""
+        """Refresh the resources in parallel. Errors are in the run's diagnostics; they stop no other read."""
         entries = self._run.journal.entries()
+        readable = set(map(id, self._targets.readable([entry.state for entry in entries])))
         with self._workers.executor(self._run.parallel) as pool:
-            list(pool.map(self._refresh, entries))
+            list(pool.map(self._refresh, [entry for entry in entries if id(entry.state) in readable]))
         self._prune(entries)
+        if self._run.failed:
+            self._run.halt()
 
     def settle(self, urns: Iterable[str]) -> None:
         """Find out what became of resources whose update or deletion was cut off, before all else.
@@ -57,29 +69,28 @@ class Refresh:
             self._take(entry, after)
 
     def _refresh(self, entry: Entry) -> None:
-        state = entry.state
-        try:
-            if _readable(state):
-                self._read(entry)
-            else:
-                self._run.check()
-                self._run.events.done(Step(op=Op.SAME, old=state, new=state), silent=True)
-        except Stopped:
-            return
-
-    def _read(self, entry: Entry) -> None:
         before = entry.state
-        with self._steps.running(Step(op=Op.REFRESH, old=before, new=before)) as outcome:
-            after = self._found(before)
-            if after is None:
-                self._run.journal.remove(entry)
-                outcome.step = Step(op=Op.DELETE, old=before)
-                return
-            if _unchanged(before, after):
-                outcome.step = Step(op=Op.SAME, old=before, new=before)
-                return
-            self._take(entry, after)
-            outcome.step = self._verdict(before, entry.state)
+        with (
+            contextlib.suppress(Stopped),
+            self._steps.running(Step(op=Op.REFRESH, old=before, new=before), fatal=False) as outcome,
+        ):
+            found = self._read(entry) if _readable(before) else Step(op=Op.SAME, old=before, new=before)
+            outcome.step = found if self._alone else dataclasses.replace(found, op=Op.REFRESH)
+
+    def _read(self, entry: Entry) -> Step:
+        before = entry.state
+        after = self._found(before)
+        if after is None:
+            self._run.journal.remove(entry)
+            return Step(op=Op.DELETE, old=before)
+        if after.init_errors:
+            reasons = "".join(f"\n* {reason}" for reason in after.init_errors)
+            text = f"Refreshed resource is in an unhealthy state:{reasons}"
+            self._run.events.diagnostic(text, severity="warning", urn=after.urn)
+        if _unchanged(before, after):
+            return Step(op=Op.SAME, old=before, new=before)
+        self._take(entry, after)
+        return self._verdict(before, entry.state)
 
     def _found(self, state: ResourceState) -> ResourceState | None:
         """Return the resource as its provider finds it; None if it is gone."""
@@ -88,11 +99,20 @@ class Refresh:
         )
         if found.id is None:
             return None
-        after = dataclasses.replace(state, id=found.id, inputs=found.inputs)
+        after = dataclasses.replace(state, id=found.id, inputs=found.inputs, init_errors=found.reasons)
         return dataclasses.replace(after, outputs=with_secrets(found.outputs, after))
 
     def _take(self, entry: Entry, after: ResourceState) -> None:
-        self._run.journal.mark(entry, id=after.id, inputs=after.inputs, outputs=after.outputs, modified=now())
+        before = entry.state
+        same_values = same(before.inputs, after.inputs) and same(before.outputs, after.outputs)
+        self._run.journal.mark(
+            entry,
+            id=after.id,
+            inputs=after.inputs,
+            outputs=after.outputs,
+            init_errors=after.init_errors,
+            modified=before.modified if same_values else now(),
+        )
 
     def _provider(self, state: ResourceState) -> Provider:
         provider = self._steps.provider_for(state)
@@ -100,7 +120,14 @@ class Refresh:
         return provider
 
     def _verdict(self, before: ResourceState, after: ResourceState) -> Step:
-        """Return what the refresh is reported as: what an update back to the program's inputs would be."""
+        """Return what the refresh is reported as.
+
+        That is what an update back to the program's inputs would be, seen from the other side. For what is
+        not managed only the outputs count.
+        """
+        if before.external:
+            op = Op.SAME if same(before.outputs, after.outputs) else Op.UPDATE
+            return Step(op=op, old=before, new=after)
         diff: DiffResult = self._run.call(
             self._provider(after).diff,
             urn=after.urn,
@@ -112,7 +139,10 @@ class Refresh:
         )
         diff = plan.settled(diff, after.inputs, before.inputs)
         op = Op.UPDATE if diff.changes else Op.SAME
-        return Step(op=op, old=before, new=after, diffs=diff.diffs, detailed=diff.detailed)
+        detailed = {
+            path: PropertyDiff(item.kind.inverse, item.input_diff) for path, item in diff.detailed.items()
+        }
+        return Step(op=op, old=before, new=after, diffs=diff.diffs, detailed=detailed)
 
     def _prune(self, entries: list[Entry]) -> None:
         """Take references to removed resources out of what remains; orphans go to their grandparent."""
@@ -128,7 +158,11 @@ def _readable(state: ResourceState) -> bool:
 
 
 def _unchanged(before: ResourceState, after: ResourceState) -> bool:
-    return before.id == after.id and same(before.inputs, after.inputs) and same(before.outputs, after.outputs)
+    return (
+        (before.id, before.init_errors) == (after.id, after.init_errors)
+        and same(before.inputs, after.inputs)
+        and same(before.outputs, after.outputs)
+    )
 
 
 def _without(state: ResourceState, gone: set[str], parents: dict[str, str]) -> ResourceState:

@@ -1,84 +1,124 @@
 """What happens when a program registers a resource.
 
-Find its old state, check, compare, and take the steps.
+Find out who it is and what it was before, and whether this operation may touch it at all.
 """
 
 import dataclasses
-import os
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 
-from engine import aliases, packages, paths, plan, urns
-from engine.deletion import DeleteFirst
+from engine import aliases, packages, urns
 from engine.errors import EngineError
+from engine.events import Op, Step
 from engine.goals import Goal
 from engine.journal import Entry
+from engine.lifecycle import Lifecycle
 from engine.packages import Package, Packages
-from engine.provider import CheckFailure, DiffResult, Properties, Provider
-from engine.providers import Providers, own_config, reference
-from engine.run import Run, Stopped
+from engine.providers import reference
+from engine.run import Run, StepFailed, Stopped
 from engine.state import ResourceState
-from engine.steps import NO_DIFF, Steps
+from engine.steps import Steps
+from engine.targets import Targets
 from engine.transforms import Transforms
-from engine.values import same
+from engine.values import contains_unknown
 
-_SEED_BYTES = 32
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """What a registration led to: the recorded state, or why the program gets none."""
+
+    state: ResourceState
+    failed: bool = False
+    """It failed, or needs something that failed, and the operation goes on without it."""
+    unknown: bool = False
+    """It is not there, and this operation is not to create it."""
 
 
 class Registrar:
-    """Takes the registrations of one program, from many threads at once."""
+    """Takes the registrations of one program, from many threads at once.
+
+    With `destroying` the program only says what there is: nothing but providers and components is made.
+    """
 
     def __init__(
         self,
         run: Run,
         steps: Steps,
-        providers: Providers,
+        targets: Targets,
         transforms: Transforms,
         config: Mapping[str, str],
         secret_keys: frozenset[str],
+        *,
+        destroying: bool = False,
     ) -> None:
         self.packages = Packages()
         self._transforms = transforms
         self._run = run
         self._journal = run.journal
         self._steps = steps
-        self._providers = providers
-        self._delete_first = DeleteFirst(run, steps)
+        self._targets = targets
+        self._destroying = destroying
         self._config = config
         self._secret_keys = secret_keys
         self._goals: dict[str, Goal] = {}
         self._aliased: dict[str, str] = {}  # present URN -> the old one under which it was found
-        self._replaced: set[str] = set()
+        self._lifecycle = Lifecycle(run, steps, targets, aliased=self._aliased, registered=self._goals.keys())
+        self._lost: set[str] = set()  # failed, or left out because something that they need failed
+        self._absent: set[str] = set()  # not there, and not to be created by this operation
         self._defaults: dict[Package, Future[str]] = {}
         self._lock = threading.Lock()
+
+    @property
+    def claimed(self) -> frozenset[str]:
+        """The URNs that the program registered, those by which they were recorded before included."""
+        return frozenset((*self._goals, *self._aliased.values()))
 
     def prepared(self, goal: Goal) -> Goal:
         """Return the goal of the program with what comes from elsewhere: its parent's options, transforms."""
         return self._transforms.applied(self._inheriting(goal), self._inherited_transforms(goal))
 
-    def register(self, goal: Goal) -> ResourceState:
-        """Bring a resource to its wanted state and return it as recorded; the goal is a prepared one.
+    def register(self, goal: Goal) -> Answer:
+        """Bring a resource to its wanted state and say what became of it; the goal is a prepared one.
 
-        Stopped or an error if that failed.
+        Stopped or an error if the operation is over with that.
         """
         self._run.check()
-        if goal.custom and not urns.is_provider_type(goal.type):
-            goal = dataclasses.replace(goal, provider=self.provider_reference(goal))
+        try:
+            if goal.custom and not urns.is_provider_type(goal.type):
+                goal = dataclasses.replace(goal, provider=self.provider_reference(goal))
+        except StepFailed:
+            return self._lose(_state(self._claim(goal), goal))
         urn = self._claim(goal)
-        old = self._find(urn, goal)
         new = _state(urn, goal)
-        if goal.custom:
-            return self._register_custom(goal, new, old)
-        return self._register_component(goal, new, old)
+        try:
+            return self._take(goal, new, self._find(urn, goal))
+        except StepFailed:
+            return self._lose(new)
 
-    def read(self, goal: Goal, id_: str) -> ResourceState:
+    def give_up(self, goal: Goal) -> Answer:
+        """Note that a component failed: what needs it is left out, or the operation is over."""
+        stack = self._run.stack
+        return self._lose(
+            _state(urns.make(stack.name, stack.project, goal.parent, goal.type, goal.name), goal)
+        )
+
+    def read(self, goal: Goal, id_: str) -> Answer:
         """Read a resource that is not managed here; the goal's inputs are what is known of it."""
         self._run.check()
-        goal = dataclasses.replace(goal, provider=self.provider_reference(goal))
+        try:
+            goal = dataclasses.replace(goal, provider=self.provider_reference(goal))
+        except StepFailed:
+            return self._lose(_state(self._claim(goal), goal))
         urn = self._claim(goal)
         new = dataclasses.replace(_state(urn, goal), id=id_, external=True)
-        return self._steps.read(new, self._journal.old(urn))
+        if not self._lost.isdisjoint(new.needs()):
+            return self._lose(new)
+        self._make_room(new)
+        try:
+            return Answer(self._steps.read(new, self._find(urn, goal)))
+        except StepFailed:
+            return self._lose(new)
 
     def provider_reference(self, goal: Goal) -> str:
         """Return the provider that carries the resource's calls out; a default one is made on first use."""
@@ -100,12 +140,65 @@ class Registrar:
             return known.result()
         try:
             goal = packages.default_provider(package, self._config, self._secret_keys)
-            state = self.register(goal)
-            mine.set_result(reference(state.urn, state.id))
+            answer = self.register(goal)
+            if answer.failed:
+                raise StepFailed
+            mine.set_result(reference(answer.state.urn, answer.state.id))
         except BaseException as error:
             mine.set_exception(error)
             raise
         return mine.result()
+
+    def _take(self, goal: Goal, new: ResourceState, old: Entry | None) -> Answer:
+        if not self._lost.isdisjoint(new.needs()) or self._lacks_inputs(new):
+            return self._lose(new)
+        if self._destroying:
+            found = self._only_find(new, old)
+            if found is not None:
+                return found
+        recreated = new.urn in self._lifecycle.delete_first.deleted
+        if not (self._targets.covers(new) or recreated):
+            return self._leave(new, old)
+        self._make_room(new)
+        return Answer(self._lifecycle.advance(goal, new, old))
+
+    def _only_find(self, new: ResourceState, old: Entry | None) -> Answer | None:
+        """Answer by what is recorded; None for what a program that is destroyed still has to make."""
+        managed = new.custom and not urns.is_provider_type(new.type)
+        if not self._absent.isdisjoint(new.needs()) or (managed and old is None):
+            return self._leave(new, None)
+        if not managed or old is None:
+            return None
+        return Answer(self._steps.same(dataclasses.replace(new, inputs=old.state.inputs), old))
+
+    def _leave(self, new: ResourceState, old: Entry | None) -> Answer:
+        """Leave a resource as it is: recorded, or not there."""
+        state = old.state if old else new
+        with self._steps.running(Step(op=Op.SAME, old=old.state if old else None, new=state)):
+            if old is None:
+                self._absent.add(new.urn)
+        return Answer(state, unknown=old is None)
+
+    def _lose(self, new: ResourceState) -> Answer:
+        if not self._run.options.continue_on_error:
+            raise Stopped
+        self._lost.add(new.urn)
+        return Answer(new, failed=True)
+
+    def _lacks_inputs(self, new: ResourceState) -> bool:
+        """Say whether values are missing that come from what failed; no provider may see that in earnest."""
+        return bool(self._lost) and new.custom and not self._run.preview and contains_unknown(new.inputs)
+
+    def _make_room(self, new: ResourceState) -> None:
+        """See to it that what a resource needs is there and is recorded before it."""
+        if not self._targets.limited:
+            return
+        needs = new.needs()
+        for urn in sorted(needs & self._absent):
+            text = f"Resource {new.urn!r} depends on {urn!r} which was not specified in --target list."
+            self._run.fail(text, urn=new.urn, stop=not self._run.preview)
+        self._run.check()
+        self._journal.carry(sorted(needs))
 
     def _inheriting(self, goal: Goal) -> Goal:
         parent = self._goals.get(goal.parent)
@@ -128,9 +221,12 @@ class Registrar:
             yield from parent.transforms
             parent = self._goals.get(parent.parent)
 
-    def _claim(self, goal: Goal) -> str:
+    def _urn(self, goal: Goal) -> str:
         stack = self._run.stack
-        urn = urns.make(stack.name, stack.project, goal.parent, goal.type, goal.name)
+        return urns.make(stack.name, stack.project, goal.parent, goal.type, goal.name)
+
+    def _claim(self, goal: Goal) -> str:
+        urn = self._urn(goal)
         with self._lock:
             if urn in self._goals:
                 raise EngineError(f"duplicate resource URN {urn!r}; give the resource a unique name")
@@ -158,103 +254,6 @@ class Registrar:
             self._aliased[urn] = alias
             return True
 
-    def _register_component(self, goal: Goal, new: ResourceState, old: Entry | None) -> ResourceState:
-        if old is None:
-            return self._steps.create(new)
-        if old.state.custom:
-            return self._replace(goal, new, old, None, DiffResult(changes=True, replaces=("provider",)))
-        if same(old.state.inputs, new.inputs):
-            return self._steps.same(new, old)
-        return self._steps.update(new, old, plan.input_diff(old.state.inputs, new.inputs))
-
-    def _register_custom(self, goal: Goal, new: ResourceState, old: Entry | None) -> ResourceState:
-        provider = self._steps.provider_for(new)
-        assert provider is not None
-        if old is None:
-            return self._steps.create(self._checked(new, {}, provider))
-        if old.state.external or old.state.pending_replacement:
-            return self._replace(goal, new, old, provider, NO_DIFF)
-        news = paths.reset(new.inputs, old.state.inputs, goal.ignore_changes)
-        checked = self._checked(dataclasses.replace(new, inputs=news), old.state.inputs, provider)
-        diff = plan.with_replacements(
-            self._diff(goal, checked, old.state, provider),
-            goal.replace_on_changes,
-            init_errors=bool(old.state.init_errors),
-        )
-        if diff.changes and diff.replaces:
-            return self._replace(goal, new, old, provider, diff)
-        if diff.changes or old.state.init_errors:
-            return self._steps.update(checked, old, diff)
-        return self._steps.same(checked, old)
-
-    def _checked(self, new: ResourceState, olds: Properties, provider: Provider) -> ResourceState:
-        result = self._run.call(
-            provider.check, urn=new.urn, olds=olds, news=new.inputs, random_seed=os.urandom(_SEED_BYTES)
-        )
-        if result.failures:
-            for failure in result.failures:
-                self._run.fail(_check_failure(new, failure), urn=new.urn)
-            raise Stopped
-        return dataclasses.replace(new, inputs=result.inputs)
-
-    def _diff(self, goal: Goal, new: ResourceState, old: ResourceState, provider: Provider) -> DiffResult:
-        forced = plan.forced_by(old, goal, self._replaced)
-        if forced is None and self._provider_replaced(old, new, provider):
-            forced = "provider"
-        if forced is not None:
-            return DiffResult(changes=True, replaces=(forced,))
-        diff = self._run.call(
-            provider.diff,
-            urn=new.urn,
-            id=old.id,
-            old_inputs=old.inputs,
-            old_outputs=old.outputs,
-            news=new.inputs,
-            ignore_changes=goal.ignore_changes,
-        )
-        return plan.settled(diff, old.inputs, new.inputs)
-
-    def _provider_replaced(self, old: ResourceState, new: ResourceState, provider: Provider) -> bool:
-        """Say whether the new provider cannot take over what the old one made."""
-        if old.provider == new.provider:
-            return False
-        if not old.provider or not new.provider:
-            return True
-        before, after = urns.parse_reference(old.provider), urns.parse_reference(new.provider)
-        if self._aliased.get(after.urn) == before.urn:
-            return False
-        old_config = self._journal.provider(*before)
-        new_config = self._journal.new(after.urn)
-        if old_config is None or new_config is None:
-            return True
-        diff = provider.diff_config(after.urn, own_config(old_config.inputs), own_config(new_config.inputs))
-        return bool(diff.replaces)
-
-    def _replace(
-        self, goal: Goal, new: ResourceState, old: Entry, provider: Provider | None, diff: DiffResult
-    ) -> ResourceState:
-        before = old.state
-        if before.protect and new.protect:
-            raise EngineError(
-                f"unable to replace resource {new.urn!r} as it is protected. To unprotect it, remove the "
-                "`protect` flag from the resource in the program and update"
-            )
-        self._replaced.add(new.urn)
-        if provider is not None:
-            # The defaults that were carried over from the old resource do not hold for a new one.
-            new = self._checked(new, {}, provider)
-        delete_first = diff.delete_before_replace
-        if goal.delete_before_replace is not None:
-            delete_first = goal.delete_before_replace
-        if delete_first and not before.pending_replacement and not before.external:
-            self._delete_first.carry_out(old, self._goals.keys())
-        if old.state.pending_replacement:
-            self._steps.replaced(new, before, diff)
-            return self._steps.create(new, old, diff)
-        state = self._steps.create(new, old, diff)
-        self._steps.replaced(state, before, diff)
-        return state
-
 
 def _shared_provider(goal: Goal, parent: Goal) -> str:
     """Return the parent's provider if it is one of the goal's package, else nothing."""
@@ -274,6 +273,7 @@ def _state(urn: str, goal: Goal) -> ResourceState:
         protect=bool(goal.protect),
         dependencies=goal.dependencies,
         provider=goal.provider if goal.custom else "",
+        import_id=goal.import_id,
         property_dependencies=goal.property_dependencies,
         additional_secret_outputs=goal.additional_secret_outputs,
         custom_timeouts=goal.custom_timeouts,
@@ -286,9 +286,3 @@ def _state(urn: str, goal: Goal) -> ResourceState:
         hide_diff=goal.hide_diff,
         resource_hooks=goal.hooks,
     )
-
-
-def _check_failure(state: ResourceState, failure: CheckFailure) -> str:
-    name = urns.parse(state.urn).name
-    text = f"{state.type} resource {name!r} has a problem: {failure.reason}"
-    return f"{text}. Examine values at '{name}.{failure.property}'." if failure.property else text

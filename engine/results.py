@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine.events import Step
 from engine.provider import Properties, PropertyDiff
 
 
@@ -78,3 +79,18 @@ class ResourceRecord:
     outputs: Mapping[str, Any] = field(default_factory=dict)
     parent: str = ""
     delete: bool = False
+
+
+def record_of(step: Step) -> StepRecord:
+    """Return what results tell about a step."""
+    return StepRecord(
+        op=step.op.value,
+        urn=step.urn,
+        type=step.state.type,
+        id=step.state.id,
+        keys=step.keys,
+        diffs=step.diffs,
+        detailed=step.detailed or {},
+        old_inputs=step.old.inputs if step.old else {},
+        new_inputs=step.new.inputs if step.new else {},
+    )

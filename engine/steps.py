@@ -10,17 +10,20 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from engine.codec import now
-from engine.errors import EngineError
+from engine.errors import BackendError, CheckpointRefused, EngineError
 from engine.events import Op, Step
 from engine.hooks import Hooks, Subject
-from engine.journal import Entry
-from engine.plan import with_secrets
+from engine.journal import Closed, Entry
+from engine.plan import marked_like, with_secrets
 from engine.provider import DiffResult, PartialFailure, Properties, Provider, ProviderError
 from engine.providers import ProviderResources, Providers
-from engine.run import Arguments, Result, Run, Stopped
+from engine.run import Arguments, Result, Run, StepFailed, Stopped
 from engine.state import ResourceState
 from engine.urns import is_provider_type
 from engine.values import same
+
+_FATAL: Final = (BackendError, CheckpointRefused, Closed)
+"""What no operation goes on after: its record could not be kept."""
 
 NO_DIFF: Final = DiffResult(changes=False)
 
@@ -129,22 +132,45 @@ class Steps:
             self._hooks.after(Subject("delete", state))
 
     def read(self, new: ResourceState, old: Entry | None) -> ResourceState:
-        """Read a resource that is not managed here, and record what it is."""
+        """Read a resource that is not managed here, and record what it is.
+
+        One that was managed under another id is replaced by it; under the same one it is given up.
+        """
         before = old.state if old else None
-        managed = before is not None and not before.external
-        step = Step(op=Op.READ_REPLACEMENT if managed else Op.READ, old=before, new=new)
+        replacing = before is not None and not before.external and before.id != new.id
+        step = Step(op=Op.READ_REPLACEMENT if replacing else Op.READ, old=before, new=new)
         with self.running(step) as outcome:
             state = outcome.new = self._read(new, before)
-            if old is not None and managed:
+            if old is not None and replacing:
                 self._journal.supersede(state, old)
             else:
                 self._journal.record(state, old=old)
             outcome.counted = before is None or before.outputs != state.outputs
+            if state.init_errors:
+                raise PartialFailure(id=state.id, outputs=state.outputs, reasons=state.init_errors)
+        if before is not None and replacing:
+            self.replaced(state, before, NO_DIFF)
+        return state
+
+    def import_(self, new: ResourceState, old: Entry | None) -> ResourceState:
+        """Record a resource that exists already, as its provider finds it; `old` is what it replaces."""
+        before = old.state if old else None
+        replacing = before is not None and not before.pending_replacement
+        op = Op.IMPORT_REPLACEMENT if replacing else Op.IMPORT
+        with self.running(Step(op=op, old=before, new=new, logical=not replacing)) as outcome:
+            with self._pending("importing", new) as token:
+                state = outcome.new = self._found(new)
+            self._record_new(state, old, token)
+        if before is not None and replacing:
+            self.replaced(state, before, NO_DIFF)
         return state
 
     @contextlib.contextmanager
-    def running(self, step: Step) -> Iterator[Outcome]:
-        """Report a step around its work; the work says through the outcome what became of it."""
+    def running(self, step: Step, *, fatal: bool = True) -> Iterator[Outcome]:
+        """Report a step around its work; the work says through the outcome what became of it.
+
+        One that is not `fatal` lets other steps go on when it fails.
+        """
         self._run.check()
         events = self._run.events
         events.begun(step)
@@ -157,14 +183,23 @@ class Steps:
         # run.
         except Exception as error:
             text = str(error) or repr(error)
-            self._run.fail(text, urn=step.urn, cause=error, stop=not isinstance(error, Protected))
+            self._run.fail(text, urn=step.urn, cause=error, stop=fatal and not self._survives(error))
             events.failed(step)
-            raise Stopped from error
-        step = outcome.step or step
+            raise StepFailed from error
+        announced, step = step, outcome.step or step
         if outcome.new is not None:
             step = dataclasses.replace(step, new=outcome.new)
-        quiet = not step.state.custom and not self._run.preview and step.new is not None
-        events.done(step, silent=quiet, counted=outcome.counted)
+        later = not step.state.custom and step.new is not None  # a component's outputs are still to come
+        events.done(
+            step,
+            silent=later and announced.op is not Op.REFRESH and not self._run.preview,
+            counted=outcome.counted,
+        )
+
+    def _survives(self, error: Exception) -> bool:
+        """Say whether the operation goes on after a step that failed with this."""
+        goes_on = self._run.options.continue_on_error and not isinstance(error, _FATAL)
+        return goes_on or isinstance(error, Protected)
 
     def _create(self, new: ResourceState, provider: Provider, old: Entry | None) -> ResourceState:
         with self._pending("creating", new) as token:
@@ -230,13 +265,37 @@ class Steps:
         return token
 
     def _read(self, new: ResourceState, before: ResourceState | None) -> ResourceState:
-        provider = self.provider_for(new)
-        assert provider is not None
-        outputs = before.outputs if before else {}
-        result = self._run.call(provider.read, urn=new.urn, id=new.id, inputs=new.inputs, outputs=outputs)
+        if not new.id:  # in a preview, of a resource that is still to be made
+            return new
+        provider = self._provider(new)
+        result = self._run.call(provider.read, urn=new.urn, id=new.id, inputs=new.inputs, outputs=new.inputs)
         if result.id is None:
             raise ProviderError(f"there is no {new.type} with the id {new.id!r}")
-        return _finished(new, result.outputs, id_=result.id)
+        state = _finished(new, result.outputs, id_=result.id, reasons=result.reasons)
+        if before is None:
+            return state
+        changed = not (same(before.inputs, state.inputs) and same(before.outputs, state.outputs))
+        return dataclasses.replace(
+            state, created=before.created, modified=now() if changed else before.modified
+        )
+
+    def _found(self, new: ResourceState) -> ResourceState:
+        """Return the resource that is to be imported, as its provider finds it."""
+        found = self._run.call(self._provider(new).read, urn=new.urn, id=new.import_id, inputs={}, outputs={})
+        if found.id is None:
+            raise ProviderError(f"resource {new.import_id!r} does not exist")
+        if new.inputs and not (found.inputs or self._run.preview):
+            raise ProviderError(
+                f"the provider of {new.type} does not support importing: it told no inputs of "
+                f"{new.import_id!r}; leave the `import_` option out"
+            )
+        new = dataclasses.replace(new, inputs=marked_like(found.inputs, new.inputs))
+        return _stamped(_finished(new, found.outputs, id_=found.id or new.import_id, reasons=found.reasons))
+
+    def _provider(self, state: ResourceState) -> Provider:
+        provider = self.provider_for(state)
+        assert provider is not None
+        return provider
 
     def _record_new(self, state: ResourceState, old: Entry | None, token: int | None) -> None:
         if old is None:

@@ -14,13 +14,18 @@ from engine.provider import (
     CheckFailure,
     CheckResult,
     CreateResult,
+    DiffKind,
     DiffResult,
     PartialFailure,
     Properties,
+    PropertyDiff,
     ProviderError,
     ReadResult,
 )
 from engine.values import contains_unknown, unwrap
+
+_KINDS = {(False, True): DiffKind.ADD, (True, False): DiffKind.DELETE, (True, True): DiffKind.UPDATE}
+"""Kinds of differences by whether the property was there before, and is now."""
 
 Behaviour = Callable[[str, Properties], None]
 
@@ -35,6 +40,12 @@ class World:
         self.resources: dict[str, Properties] = {}
         self.calls: list[tuple[str, str]] = []
         self.faults: dict[tuple[str, str], Behaviour] = {}
+        self.unready: dict[str, tuple[str, ...]] = {}
+        """By name, why reads report a resource as unready."""
+        self.detailed = False
+        """Whether differences are told by path as well."""
+        self.canceled = 0
+        """How many instances were asked to cut short what they do."""
         self.configs: list[Properties] = []
         self.timeouts: dict[tuple[str, str], float | None] = {}
         self._ids = itertools.count(1)
@@ -71,9 +82,27 @@ class World:
         self.faults[call, name] = behave
         return started, go_on
 
+    @staticmethod
+    def wait_for(condition: Callable[[], bool]) -> None:
+        """Return as soon as the condition holds."""
+        for _ in range(2000):
+            if condition():
+                return
+            threading.Event().wait(0.01)
+        raise AssertionError("it did not come about in 20 s")
+
     def heal(self) -> None:
         """Forget all faults."""
         self.faults.clear()
+
+    def named(self, name: str) -> Properties:
+        """Return the one existing resource of that name."""
+        [found] = [item for item in self.resources.values() if item["name"] == name]
+        return found
+
+    def lose(self, name: str) -> None:
+        """Let the resources of that name vanish."""
+        self.resources = {id_: item for id_, item in self.resources.items() if item["name"] != name}
 
     def names(self, call: str) -> list[str]:
         """Return the names for which a call was made, in order."""
@@ -140,8 +169,16 @@ class FakeProvider:
         old, new = unwrap(old_inputs), unwrap(news)
         diffs = tuple(key for key in {**old, **new} if old.get(key) != new.get(key))
         replaces = tuple(key for key in diffs if key in ("forced", "first"))
+        detailed = {}
+        if self._world.detailed:
+            kinds = {key: (key in old, key in new) for key in diffs}
+            detailed = {key: PropertyDiff(_KINDS[kind]) for key, kind in kinds.items()}
         return DiffResult(
-            changes=bool(diffs), diffs=diffs, replaces=replaces, delete_before_replace="first" in replaces
+            changes=bool(diffs),
+            diffs=diffs,
+            replaces=replaces,
+            detailed=detailed,
+            delete_before_replace="first" in replaces,
         )
 
     def create(
@@ -201,7 +238,11 @@ class FakeProvider:
         if found is None:
             return ReadResult(id=None)
         kept = {key: value for key, value in found.items() if key not in ("name", "answer")}
-        return ReadResult(id=id, inputs=kept, outputs=found)
+        reasons = self._world.unready.get(urn.rsplit("::", 1)[-1], ())
+        return ReadResult(id=id, inputs=kept, outputs=found, reasons=reasons)
+
+    def cancel(self) -> None:
+        self._world.canceled += 1
 
     def invoke(self, token: str, args: Properties) -> Properties:
         self._world.note("invoke", f"::{token}")

@@ -318,7 +318,6 @@ def test_registering_a_name_twice_is_an_error(engine: Engine, stack: StackRef) -
             "remote component",
             id="remote",
         ),
-        pytest.param(lambda: Thing("a", Options(import_="id")), "import_ option", id="import"),
         pytest.param(
             lambda: pulumi.export("x", pulumi.runtime.call("fake:index:Thing/method", {})),
             "method",
