@@ -85,8 +85,11 @@ class Lifecycle:
     ) -> ResourceState:
         """Update or replace the resource, or find it unchanged; with `keep_same` its record stays then."""
         before = old.state
-        news = paths.reset(new.inputs, before.inputs, goal.ignore_changes)
-        checked = self._checked(dataclasses.replace(new, inputs=news), before.inputs, provider)
+        wanted = new
+        if goal.ignore_changes:
+            news = paths.reset(new.inputs, before.inputs, goal.ignore_changes)
+            wanted = dataclasses.replace(new, inputs=news)
+        checked = self._checked(wanted, before.inputs, provider)
         diff = plan.with_replacements(
             self._diff(goal, checked, before, provider),
             goal.replace_on_changes,

@@ -112,7 +112,7 @@ class Registrar:
             return self._lose(_state(self._claim(goal), goal))
         urn = self._claim(goal)
         new = dataclasses.replace(_state(urn, goal), id=id_, external=True)
-        if not self._lost.isdisjoint(new.needs()):
+        if self._lacks(new):
             return self._lose(new)
         self._make_room(new)
         try:
@@ -150,7 +150,7 @@ class Registrar:
         return mine.result()
 
     def _take(self, goal: Goal, new: ResourceState, old: Entry | None) -> Answer:
-        if not self._lost.isdisjoint(new.needs()) or self._lacks_inputs(new):
+        if self._lacks(new):
             return self._lose(new)
         if self._destroying:
             found = self._only_find(new, old)
@@ -185,9 +185,12 @@ class Registrar:
         self._lost.add(new.urn)
         return Answer(new, failed=True)
 
-    def _lacks_inputs(self, new: ResourceState) -> bool:
-        """Say whether values are missing that come from what failed; no provider may see that in earnest."""
-        return bool(self._lost) and new.custom and not self._run.preview and contains_unknown(new.inputs)
+    def _lacks(self, new: ResourceState) -> bool:
+        """Say whether it needs something that failed; no provider may see such values in earnest."""
+        if not self._lost:
+            return False
+        unknown = new.custom and not self._run.preview and contains_unknown(new.inputs)
+        return unknown or not self._lost.isdisjoint(new.needs())
 
     def _make_room(self, new: ResourceState) -> None:
         """See to it that what a resource needs is there and is recorded before it."""
