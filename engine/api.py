@@ -20,10 +20,11 @@ from engine.options import DEFAULTS, Options
 from engine.provider import Properties, ProviderFactory
 from engine.request import Request
 from engine.results import PreviewResult, ResourceRecord, StackOutputs, UpdateResult
+from engine.specials import UNKNOWN_TEXT
 from engine.state import Snapshot
 from engine.storage import ABSENT, Storage, version_of
 from engine.threads import Workers
-from engine.values import contains_secret, unwrap
+from engine.values import contains_secret, contains_unknown, unwrap
 
 
 class Engine:
@@ -285,7 +286,7 @@ class Engine:
     def _result(operation: Operation, started: float) -> UpdateResult:
         outputs = operation.outputs
         return UpdateResult(
-            outputs=unwrap(outputs),
+            outputs=_plain(outputs),
             changes=operation.changes,
             duration_seconds=time.monotonic() - started,
             version=operation.version,
@@ -299,7 +300,7 @@ class Engine:
         raw = next(stacks, {}).get("outputs") or {}
         values = Codec(self._secrets(document.salt)).value(raw) if document.special else raw
         return StackOutputs(
-            values=unwrap(values),
+            values=_plain(values),
             secret_names=_secret_names(values),
             version=version_of(data) if document.deployed else ABSENT,
         )
@@ -333,6 +334,15 @@ def _request(
         on_event=on_event,
         options=options,
     )
+
+
+def _plain(outputs: Properties) -> dict[str, Any]:
+    """Return outputs without their secrets' wrappings; an unknown one is Pulumi's text for that.
+
+    They are unknown after an operation that left out what they come from.
+    """
+    values = unwrap(outputs)
+    return {key: UNKNOWN_TEXT if contains_unknown(value) else value for key, value in values.items()}
 
 
 def _secret_names(outputs: Properties) -> frozenset[str]:

@@ -133,8 +133,7 @@ class Operation:
 
     def _update(self, inline_program: Callable[[], object]) -> None:
         self._settle()
-        if self._request.options.refresh:
-            self._refreshing().carry_out()
+        self._refresh_first()
         self._refuse_unknown(self._targets.replaced)
         if self.run.stopped:
             return
@@ -150,24 +149,22 @@ class Operation:
         self._store_outputs(monitor)
 
     def _destroy(self, inline_program: Callable[[], object] | None) -> None:
-        self._undo_creates()
-        if self._request.options.refresh:
-            self._refreshing().carry_out()
+        self._refuse_unknown(self._targets.named)
+        if not self.run.stopped:
+            self._undo_creates()
+            self._refresh_first()
         if self.run.stopped:
             return
         deletions = self._deletions()
         if inline_program is None:
-            self._refuse_unknown(self._targets.named, stop=False)
             deletions.carry_out()
             return
-        registrar = self._registrar(destroying=True)
 
         def finish() -> None:
-            self._refuse_unknown(self._targets.named, registrar.claimed, stop=False)
             self.journal.rebase()
             deletions.carry_out()
 
-        self._run_program(inline_program, self._monitor(registrar, finish))
+        self._run_program(inline_program, self._monitor(self._registrar(destroying=True), finish))
 
     def _refresh(self, clear_pending_creates: bool) -> None:
         if clear_pending_creates:
@@ -255,6 +252,10 @@ class Operation:
 
     def _deletions(self) -> Deletions:
         return Deletions(self.run, self._steps, self._workers, self._targets)
+
+    def _refresh_first(self) -> None:
+        if self._request.options.refresh:
+            self._refreshing().carry_out()
 
     def _refreshing(self, *, alone: bool = False) -> Refresh:
         return Refresh(self.run, self._steps, self._workers, self._targets, alone=alone)

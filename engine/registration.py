@@ -91,10 +91,11 @@ class Registrar:
             return self._lose(_state(self._claim(goal), goal))
         urn = self._claim(goal)
         new = _state(urn, goal)
+        old = self._find(urn, goal)
         try:
-            return self._take(goal, new, self._find(urn, goal))
+            return self._take(goal, new, old)
         except StepFailed:
-            return self._lose(new)
+            return self._lose(dataclasses.replace(new, id=old.state.id) if old else new)
 
     def give_up(self, goal: Goal) -> Answer:
         """Note that a component failed: what needs it is left out, or the operation is over."""

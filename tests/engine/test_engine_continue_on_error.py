@@ -135,6 +135,21 @@ def test_unknown_stack_outputs_are_stored_as_unknown_over_the_old_ones(
     assert outputs == {"id": "04da6b54-80e4-46f7-96ec-b56ff0331ba9", "plain": 1}
 
 
+def test_the_id_of_a_resource_whose_update_failed_stays_known(
+    engine: Engine, stack: StackRef, world: World
+) -> None:
+    def program(size: int) -> Any:
+        return lambda: pulumi.export("id", Thing("a", size=size).id)
+
+    engine.up(stack, program(1))
+    world.fail("update", "a")
+
+    with pytest.raises(UpdateFailed):
+        engine.up(stack, program(2), options=GO_ON)
+
+    assert engine.outputs(stack).values == {"id": "a-1"}
+
+
 def test_a_component_around_a_failed_resource_is_recorded(
     engine: Engine, stack: StackRef, world: World, root: Path
 ) -> None:

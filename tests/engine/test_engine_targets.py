@@ -178,6 +178,27 @@ def test_an_unknown_target_fails_after_the_run(engine: Engine, stack: StackRef, 
     assert world.names("create") == ["a"]
 
 
+def test_an_unknown_target_fails_a_destroy_before_anything_is_deleted(
+    engine: Engine, stack: StackRef, world: World
+) -> None:
+    engine.up(stack, things("a"))
+
+    with pytest.raises(UpdateFailed, match=r"::none' could not be found in the stack"):
+        engine.destroy(stack, options=Options(targets=(urn("a"), urn("none"))))
+
+    assert world.names("delete") == []
+
+
+def test_outputs_of_what_was_not_created_are_told_as_unknown(engine: Engine, stack: StackRef) -> None:
+    def program() -> None:
+        Thing("a")
+        pulumi.export("id", Thing("b").id)
+
+    result = engine.up(stack, program, options=Options(targets=(urn("a"),)))
+
+    assert result.outputs == engine.outputs(stack).values == {"id": "04da6b54-80e4-46f7-96ec-b56ff0331ba9"}
+
+
 def test_an_unknown_replacement_fails_before_the_run(engine: Engine, stack: StackRef, world: World) -> None:
     with pytest.raises(UpdateFailed, match="could not be found"):
         engine.up(stack, things("a"), options=Options(replace=(urn("a"),)))
