@@ -5,7 +5,7 @@ Python. The engine knows nothing of what is deployed with it.
 """
 
 from engine.api import Engine
-from engine.backend import Backend, FileBackend
+from engine.backend import Backend, FileBackend, open_backend
 from engine.cancellation import Cancellation
 from engine.errors import (
     BackendError,
@@ -13,6 +13,7 @@ from engine.errors import (
     ConcurrentUpdateError,
     EngineError,
     IncorrectPassphrase,
+    StackAlreadyExists,
     StackMoved,
     StackNotFound,
     Unsupported,
@@ -22,7 +23,14 @@ from engine.errors import (
 from engine.names import StackRef
 from engine.options import Options
 from engine.provider import DiffKind, PropertyDiff
-from engine.results import PreviewResult, ResourceRecord, StackOutputs, StepRecord, UpdateResult
+from engine.results import (
+    PreviewResult,
+    ResourceRecord,
+    StackOutputs,
+    StackSummary,
+    StepRecord,
+    UpdateResult,
+)
 from engine.storage import ABSENT
 
 __all__ = [
@@ -41,13 +49,16 @@ __all__ = [
     "PreviewResult",
     "PropertyDiff",
     "ResourceRecord",
+    "StackAlreadyExists",
     "StackMoved",
     "StackNotFound",
     "StackOutputs",
     "StackRef",
+    "StackSummary",
     "StepRecord",
     "Unsupported",
     "UpdateCanceled",
     "UpdateFailed",
     "UpdateResult",
+    "open_backend",
 ]

@@ -1,4 +1,4 @@
-"""Where states are kept: a small store of named files, on a folder for now.
+"""Where states are kept: a small store of named files, in a folder or in a bucket.
 
 Keys are paths with `/`, relative to the backend's root. What is kept under which key is `storage`'s business,
 so that another kind of backend has only this protocol to fulfil.
@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from engine.errors import BackendError
 
@@ -43,8 +43,29 @@ class Backend(Protocol):
     def list(self, folder: str) -> list[str]:
         """Return the names directly in a folder, sorted; an absent folder is empty."""
 
-    def modified(self, key: str) -> float:
-        """Return when a file was last written, in seconds since the epoch."""
+    def modified(self, *keys: str) -> dict[str, float]:
+        """Return when each of the files that exist was last written, in seconds since the epoch.
+
+        The cost does not depend on how many other files there are beside them.
+        """
+
+
+def open_backend(url: str) -> Backend:
+    """Return the backend of an address: a path, `file://…` or `s3://bucket/prefix?…`.
+
+    BackendError for other schemes and malformed addresses. Nothing is read or written yet.
+    """
+    scheme, separator, _ = url.partition("://")
+    if not separator or scheme == "file":
+        return FileBackend(url)
+    if scheme == "s3":
+        from engine.s3 import S3Backend  # boto3 takes a third of a second to import
+
+        return S3Backend(url)
+    raise BackendError(
+        f"{url!r}: states in {scheme}:// are not supported; give a path, file://<folder> or "
+        "s3://<bucket>/<prefix>"
+    )
 
 
 class FileBackend:
@@ -53,7 +74,7 @@ class FileBackend:
     def __init__(self, url_or_path: str | Path) -> None:
         text = str(url_or_path)
         if text.startswith("file://"):
-            text = unquote(urlsplit(text).path) or text[len("file://") :]
+            text = unquote(text.removeprefix("file://").partition("?")[0])
         elif "://" in text:
             raise BackendError(f"{text!r} is no folder: give a path or a file:// URL")
         self._root = Path(text).expanduser().absolute()
@@ -78,8 +99,12 @@ class FileBackend:
         path = self._path(key)
         temporary = _beside(path)
         with self._reported("write", key):
-            self._put(temporary, data, durable)
-            os.replace(temporary, path)
+            try:
+                self._put(temporary, data, durable)
+                os.replace(temporary, path)
+            except OSError:
+                _unlink(temporary)
+                raise
             if durable:
                 _sync_folder(os.path.dirname(path))
 
@@ -87,7 +112,13 @@ class FileBackend:
         """Write with one call; an existing file is an error."""
         path = self._path(key)
         with self._reported("create", key):
-            self._put(path, data, durable=False)
+            try:
+                self._put(path, data, durable=False)
+            except FileExistsError:
+                raise
+            except OSError:
+                _unlink(path)  # half a lock would lock the stack, and nobody could say who holds it
+                raise
 
     def copy(self, source: str, target: str) -> None:
         """Link the file under the second name.
@@ -97,31 +128,45 @@ class FileBackend:
         path = self._path(target)
         temporary = _beside(path)
         with self._reported("copy", target), contextlib.suppress(FileNotFoundError):
-            os.link(self._path(source), temporary)
-            os.replace(temporary, path)
-            os.unlink(temporary)  # renaming does nothing where both are the same file already
+            try:
+                self._link(self._path(source), temporary)
+                os.replace(temporary, path)
+            finally:
+                _unlink(temporary)  # renaming does nothing where both are the same file already
 
     def delete(self, key: str) -> None:
         """Remove the file if it is there."""
-        with self._reported("delete", key), contextlib.suppress(FileNotFoundError):
-            os.unlink(self._path(key))
+        with self._reported("delete", key):
+            _unlink(self._path(key))
 
     def list(self, folder: str) -> list[str]:
         """Return the names of files and folders directly in a folder."""
         with self._reported("list", folder):
             try:
                 return sorted(os.listdir(self._path(folder)))
-            except FileNotFoundError:
+            except (FileNotFoundError, NotADirectoryError):
                 return []
 
-    def modified(self, key: str) -> float:
-        """Return the file's modification time."""
-        with self._reported("read", key):
-            return os.stat(self._path(key)).st_mtime
+    def modified(self, *keys: str) -> dict[str, float]:
+        """Return the modification times."""
+        found: dict[str, float] = {}
+        for key in keys:
+            with self._reported("read", key), contextlib.suppress(FileNotFoundError):
+                found[key] = os.stat(self._path(key)).st_mtime
+        return found
 
     def _path(self, key: str) -> str:
         # Texts: a dozen files are touched for an event, and making a Path costs as much as opening one.
         return f"{self._root}/{key}"
+
+    @staticmethod
+    def _link(source: str, target: str) -> None:
+        try:
+            os.link(source, target)
+        except FileNotFoundError:
+            os.stat(source)  # a missing source ends here; else it is the target's folder that is missing
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            os.link(source, target)
 
     def _put(self, path: str, data: bytes, durable: bool) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
@@ -130,8 +175,10 @@ class FileBackend:
         except FileNotFoundError:
             os.makedirs(os.path.dirname(path), exist_ok=True)
             descriptor = os.open(path, flags, 0o600)
-        with os.fdopen(descriptor, "wb", buffering=0) as file:
+        # Buffered: a raw write may come back half done, when the disk is full, without saying so.
+        with os.fdopen(descriptor, "wb") as file:
             file.write(data)
+            file.flush()
             if durable:
                 os.fsync(descriptor)
 
@@ -145,6 +192,11 @@ class FileBackend:
 
 def _beside(path: str) -> str:
     return f"{path}.{time.time_ns():x}.tmp"
+
+
+def _unlink(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
 
 
 def _sync_folder(folder: str) -> None:

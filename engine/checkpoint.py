@@ -9,11 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from engine.errors import CheckpointRefused
+from engine.errors import CheckpointRefused, Unsupported
 from engine.specials import SIGNATURE, UNKNOWN_TEXTS
 
-SUPPORTED_FEATURES: Final = frozenset({"replaceWith", "taint", "byteString", "hooks"})
-"""Features of version 4 that this engine honours; a state that uses another one is refused."""
+UNMANAGED_FEATURES: Final = frozenset({"views", "extensionParameterization", "snippets-prototype"})
+"""Features whose states are read, kept and written, but whose resources this engine cannot deploy."""
+
+FEATURES: Final = UNMANAGED_FEATURES | {"hooks", "replaceWith", "taint", "refreshBeforeUpdate", "byteString"}
+"""Features of version 4 that are understood; a state that uses another one is refused."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,8 @@ class Document:
     latest: Mapping[str, Any] | None
     special: bool
     """Whether any special value can be in it; if not, values need no decoding."""
+    features: frozenset[str] = frozenset()
+    """What the file says that it uses of version 4."""
 
     @property
     def resources(self) -> list[dict[str, Any]]:
@@ -62,7 +67,9 @@ def parse(data: bytes) -> Document:
     try:
         text = data.decode()
         document = json.loads(text, parse_float=number)
-    except ValueError as error:
+        if "\\ud" in text or "\\uD" in text:
+            document = json.loads(_without_lone_surrogates(text), parse_float=number)
+    except (ValueError, RecursionError) as error:
         raise CheckpointRefused(f"the state is no JSON: {error}") from error
     return parse_document(document, special=SIGNATURE in text or any(word in text for word in UNKNOWN_TEXTS))
 
@@ -75,17 +82,32 @@ def parse_document(document: Any, *, special: bool = True) -> Document:
         raise CheckpointRefused(
             f"the state has version {document.get('version')!r}; this engine reads versions 3 and 4"
         )
-    unknown = sorted(set(document.get("features") or ()) - SUPPORTED_FEATURES)
-    if unknown:
+    features = frozenset(map(str, document.get("features") or ()))
+    if unknown := sorted(features - FEATURES):
         raise CheckpointRefused(
-            f"the state uses {', '.join(unknown)}; of the features of version 4 this engine supports "
-            f"{', '.join(sorted(SUPPORTED_FEATURES))} only"
+            f"the state uses {', '.join(unknown)}; of the features of version 4 this engine knows "
+            f"{', '.join(sorted(FEATURES))} only"
         )
     holder = document.get("checkpoint")
     latest = holder.get("latest") if isinstance(holder, dict) else document.get("deployment")
     if latest is not None and not isinstance(latest, dict):
         raise CheckpointRefused("the state's deployment is no JSON object")
-    return Document(latest, special)
+    return Document(latest, special, features)
+
+
+def refuse_unmanaged(document: Document) -> None:
+    """Raise Unsupported if the state holds resources that this engine cannot deploy."""
+    if unmanaged := sorted(document.features & UNMANAGED_FEATURES):
+        raise Unsupported(
+            f"the state uses {', '.join(unmanaged)}, which the embedded engine does not support; run the "
+            "stack with Pulumi's own engine"
+        )
+
+
+def _without_lone_surrogates(text: str) -> str:
+    """Return the JSON text with halves of UTF-16 pairs, which cannot be written, replaced as Go does."""
+    plain = json.dumps(json.loads(text), ensure_ascii=False)
+    return plain.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def number(text: str) -> int | float:

@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from engine import integrity, specials
+from engine import integrity, paths, specials
 from engine.checkpoint import Document, number
 from engine.crypto import Secrets
 from engine.errors import CheckpointRefused
@@ -52,6 +52,8 @@ _MEMBERS: Final = (  # JSON name, attribute; in the order in which Pulumi writes
     ("ignoreChanges", "ignore_changes"),
     ("replaceOnChanges", "replace_on_changes"),
     ("hideDiff", "hide_diff"),
+    ("refreshBeforeUpdate", "refresh_before_update"),
+    ("viewOf", "view_of"),
     ("resourceHooks", "resource_hooks"),
 )
 _ATTRIBUTES: Final = dict(_MEMBERS)
@@ -75,13 +77,18 @@ class Codec:
         # Ciphertexts by the identity of the Secret they were made of: an unchanged secret is not encrypted
         # again.
         self._ciphertexts: dict[int, tuple[Secret, str]] = {}
+        # Those that hold byte strings: a file that has one has to say so, although it does not show.
+        self._with_bytes: set[str] = set()
 
-    def decode(self, document: Document) -> Snapshot:
-        """Return the snapshot of a document; CheckpointRefused if a value or an invariant is broken."""
+    def decode(self, document: Document, *, verify: bool = True) -> Snapshot:
+        """Return the snapshot of a document; CheckpointRefused if a value or an invariant is broken.
+
+        Without `verify` the invariants are left to the caller.
+        """
         latest = document.latest or {}
-        _check_manifest(latest.get("manifest") or {})
         transform = self.value if document.special else _identity
         try:
+            _check_manifest(latest.get("manifest") or {})
             resources = tuple(self._resource(raw, transform) for raw in latest.get("resources") or ())
             pending = tuple(
                 PendingOperation(self._resource(raw["resource"], transform), raw["type"])
@@ -89,8 +96,7 @@ class Codec:
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise CheckpointRefused(f"the state holds what this engine cannot read: {error!r}") from error
-        broken = integrity.problem(resources)
-        if broken:
+        if verify and (broken := integrity.problem(resources)):
             raise CheckpointRefused(f"the state breaks an invariant: {broken}")
         extra = {key: item for key, item in latest.items() if key not in _OWN_MEMBERS}
         return Snapshot(resources=resources, pending=pending, extra=extra)
@@ -98,7 +104,7 @@ class Codec:
     def encode(self, stack: str, snapshot: Snapshot) -> bytes:
         """Return the checkpoint file of a snapshot; `stack` is the fully qualified name."""
         body = self._deployment(snapshot)
-        features = _features(snapshot)
+        features = _features(snapshot, self._with_bytes)
         head = f'{{"version":4,"features":{_dump(features)}' if features else '{"version":3'
         return f'{head},"checkpoint":{{"stack":{_dump(stack)},"latest":{body}}}}}'.encode()
 
@@ -120,8 +126,9 @@ class Codec:
         if "plaintext" in fields:
             return secret(_Plain().value(json.loads(fields["plaintext"], parse_float=number)))
         ciphertext = fields["ciphertext"]
-        found = secret(_Plain().value(json.loads(self._open(ciphertext), parse_float=number)))
-        self._ciphertexts[id(found)] = (found, ciphertext)
+        plaintext = self._open(ciphertext)
+        found = secret(_Plain().value(json.loads(plaintext, parse_float=number)))
+        self._remember(found, plaintext, ciphertext)
         return found
 
     def _open(self, ciphertext: str) -> str:
@@ -130,9 +137,15 @@ class Codec:
     def _seal(self, value: Secret) -> dict[str, str]:
         known = self._ciphertexts.get(id(value))
         if known is None:
-            known = (value, self._secrets.encrypt(_dump(value.value, _Plain().leaf)))
-            self._ciphertexts[id(value)] = known
+            plaintext = _dump(value.value, _Plain().leaf)
+            known = self._remember(value, plaintext, self._secrets.encrypt(plaintext))
         return {SIGNATURE: SECRET, "ciphertext": known[1]}
+
+    def _remember(self, value: Secret, plaintext: str, ciphertext: str) -> tuple[Secret, str]:
+        self._ciphertexts[id(value)] = (value, ciphertext)
+        if BYTES in plaintext:
+            self._with_bytes.add(ciphertext)
+        return self._ciphertexts[id(value)]
 
     def leaf(self, value: Any) -> Any:
         """Return the JSON form of a leaf that JSON does not know, for use as `default` of json.dumps."""
@@ -151,6 +164,8 @@ class Codec:
         for name in ("inputs", "outputs", "replacement_trigger"):
             if name in known:
                 known[name] = transform(known[name])
+        if "hide_diff" in known:
+            known["hide_diff"] = tuple(map(_hidden_path, known["hide_diff"]))
         return ResourceState(**known, extra=extra)
 
     def _deployment(self, snapshot: Snapshot) -> str:
@@ -185,6 +200,7 @@ class _Plain(Codec):
 
     def __init__(self) -> None:
         self._ciphertexts = {}
+        self._with_bytes = set()
 
     def _open(self, ciphertext: str) -> str:
         return ciphertext
@@ -206,18 +222,33 @@ def _members(state: ResourceState) -> dict[str, Any]:
     }
     if state.replacement_trigger is not None:
         members["replacementTrigger"] = state.replacement_trigger
+    if state.hide_diff:
+        members["hideDiff"] = [paths.parse(path) for path in state.hide_diff]
     return {**members, **state.extra}
 
 
-def _features(snapshot: Snapshot) -> list[str]:
+def _features(snapshot: Snapshot, with_bytes: set[str]) -> list[str]:
+    """Return what the snapshot uses of version 4, once its states are encoded."""
     states = [*snapshot.resources, *(op.resource for op in snapshot.pending)]
+    texts = [state.encoded or "" for state in states]
     used = {
-        "replaceWith": any(state.replace_with for state in states),
+        "byteString": any(BYTES in text for text in texts)
+        or any(ciphertext in text for ciphertext in with_bytes for text in texts),
+        "extensionParameterization": any("extensionRef" in state.extra for state in states),
         "hooks": any(state.resource_hooks for state in states),
+        "refreshBeforeUpdate": any(state.refresh_before_update for state in states),
+        "replaceWith": any(state.replace_with for state in states),
+        "snippets-prototype": bool(snapshot.extra.get("snippets"))
+        or any("snippetID" in state.extra for state in states),
         "taint": any(state.taint for state in states),
-        "byteString": any(BYTES in (state.encoded or "") for state in states),
+        "views": any(state.view_of for state in states),
     }
-    return sorted(name for name, present in used.items() if present)
+    return [name for name, present in used.items() if present]
+
+
+def _hidden_path(item: Any) -> str:
+    """Return a path of `hideDiff`, which states hold as a list of its steps, as programs write it."""
+    return item if isinstance(item, str) else paths.text(item)
 
 
 def _check_manifest(manifest: Mapping[str, Any]) -> None:

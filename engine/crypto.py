@@ -80,7 +80,7 @@ def open_state(passphrase: str, state: str) -> AESGCM:
 
 
 class Secrets:
-    """Encrypts and decrypts the secrets of one checkpoint. Thread-safe.
+    """Encrypts and decrypts the secrets of one checkpoint, or of a stack's configuration file. Thread-safe.
 
     `state` is the salt record in the checkpoint, None as long as nothing was ever secret; the first secret
     written then takes the record that `fresh` gives, so that many stacks of one engine can share one
@@ -93,6 +93,10 @@ class Secrets:
         self._fresh = fresh
         self._cipher: AESGCM | None = None
         self._lock = threading.Lock()
+
+    def check(self) -> None:
+        """Raise IncorrectPassphrase if the passphrase does not fit the salt record."""
+        self._opened()
 
     def encrypt(self, text: str) -> str:
         """Encrypt one text; takes a salt record first if there is none."""

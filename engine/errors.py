@@ -2,6 +2,7 @@
 
     EngineError
       StackNotFound           the backend holds no checkpoint of that name
+      StackAlreadyExists      there is a stack of that name, where a new one was to be made
       ConcurrentUpdateError   another operation holds the stack's lock; its owner is in the text
       StackMoved              the checkpoint is not the version that the caller expected
       UpdateFailed            an operation ran and did not succeed; what it did is recorded in the state
@@ -21,6 +22,10 @@ class EngineError(Exception):
 
 class StackNotFound(EngineError):
     """The backend holds no checkpoint of that name."""
+
+
+class StackAlreadyExists(EngineError):
+    """A stack was to be made, or renamed, under a name that is taken. Nothing was done."""
 
 
 class ConcurrentUpdateError(EngineError):

@@ -1,7 +1,8 @@
 """The lock of a stack: one file per holder in the stack's lock folder, as Pulumi's DIY backend has it.
 
 A lock has no heartbeat and never expires: after a hard kill it stays until it is cancelled. There is no
-compare-and-swap to build on, so of two contenders both may lose.
+compare-and-swap to build on, so of two contenders both may lose; those who wait try again, each at its own
+time.
 """
 
 import contextlib
@@ -9,33 +10,118 @@ import datetime
 import getpass
 import json
 import os
+import random
 import socket
+import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Final
 
 from engine.backend import Backend
 from engine.errors import BackendError, ConcurrentUpdateError
-from engine.names import StackRef
+from engine.names import ORGANIZATION, StackRef
 
-_OURS: set[str] = set()
+_OURS: Final[set[str]] = set()
 """File names of the locks that this process holds, in any backend."""
+
+_FIRST_DELAY: Final = 0.05
+_LONGEST_DELAY: Final = 2.0
+"""Seconds between two looks at a held lock; each look is one listing."""
+
+
+def _never() -> bool:
+    return False
+
+
+class Turns:
+    """Lets one thread of this process at a time work on a stack; the others wait without files. Thread-safe.
+
+    The lock files would do, but of two contenders for them both may lose.
+    """
+
+    def __init__(self) -> None:
+        self._busy: set[StackRef] = set()
+        self._changed = threading.Condition()
+
+    @contextlib.contextmanager
+    def taken(
+        self, stack: StackRef, timeout: float = 0.0, given_up: Callable[[], bool] = _never
+    ) -> Iterator[None]:
+        """Hold the stack; ConcurrentUpdateError if another thread still does after `timeout` seconds."""
+        deadline = time.monotonic() + timeout
+        with self._changed:
+            while stack in self._busy:
+                remaining = deadline - time.monotonic()
+                if remaining <= 0 or given_up():
+                    raise ConcurrentUpdateError(
+                        f"the stack is currently locked by 1 lock(s): another operation on {stack} is "
+                        "running in this process. Wait for it to end"
+                    )
+                self._changed.wait(min(remaining, _LONGEST_DELAY))
+            self._busy.add(stack)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._busy.discard(stack)
+                self._changed.notify_all()
 
 
 @contextlib.contextmanager
-def held(backend: Backend, stack: StackRef) -> Iterator[None]:
-    """Hold the stack's lock; ConcurrentUpdateError, with the owners, if anybody else does."""
+def held(
+    backend: Backend, stack: StackRef, timeout: float = 0.0, given_up: Callable[[], bool] = _never
+) -> Iterator[None]:
+    """Hold the stack's lock; ConcurrentUpdateError, with the owners, if anybody else still does.
+
+    A held lock is looked at again for `timeout` seconds, or until `given_up` says so.
+    """
     name = f"{uuid.uuid4()}.json"
     key = f"{stack.locks_folder}/{name}"
-    _refuse_if_locked(backend, stack, own=name)
     _OURS.add(name)
+    try:
+        _wait_for(backend, stack, name, time.monotonic() + timeout, given_up)
+        try:
+            yield
+        except BaseException:
+            with contextlib.suppress(BackendError):  # why the operation failed is what the user has to know
+                backend.delete(key)
+            raise
+        backend.delete(key)
+    finally:
+        _OURS.discard(name)
+
+
+def _wait_for(
+    backend: Backend, stack: StackRef, name: str, deadline: float, given_up: Callable[[], bool]
+) -> None:
+    delay = _FIRST_DELAY
+    while True:
+        try:
+            return _take(backend, stack, name)
+        except ConcurrentUpdateError:
+            remaining = deadline - time.monotonic()
+            if remaining <= 0 or given_up():
+                raise
+        # Contenders that met once must not meet again at the same moment, or both lose for ever.
+        time.sleep(min(remaining, delay * random.uniform(0.5, 1.0)))  # noqa: S311 - no secret
+        delay = min(2 * delay, _LONGEST_DELAY)
+
+
+def _take(backend: Backend, stack: StackRef, name: str) -> None:
+    _refuse_if_locked(backend, stack, own=name)
+    key = f"{stack.locks_folder}/{name}"
     try:
         backend.create(key, _content())
         _refuse_if_locked(backend, stack, own=name)
-        yield
-    finally:
+    except BaseException:
         backend.delete(key)
-        _OURS.discard(name)
+        raise
+
+
+def folder_of(project: str) -> str:
+    """Return the folder that holds the lock folders of a project's stacks."""
+    return f".pulumi/locks/{ORGANIZATION}/{project}"
 
 
 def break_all(backend: Backend, stack: StackRef) -> int:

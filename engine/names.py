@@ -35,6 +35,11 @@ class StackRef:
         return f".pulumi/stacks/{self.project}/{self.name}.json"
 
     @property
+    def tags_key(self) -> str:
+        """Where the stack's tags are, if it has any."""
+        return f".pulumi/stacks/{self.project}/{self.name}.pulumi-tags"
+
+    @property
     def locks_folder(self) -> str:
         """The folder in which any file is a lock on this stack."""
         return f".pulumi/locks/{ORGANIZATION}/{self.project}/{self.name}"

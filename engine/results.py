@@ -1,10 +1,12 @@
 """What the engine's operations return."""
 
+import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from engine.events import Step
+from engine.names import StackRef
 from engine.provider import Properties, PropertyDiff
 
 
@@ -18,6 +20,19 @@ class StackOutputs:
     values: dict[str, Any]
     secret_names: frozenset[str] = frozenset()
     version: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackSummary:
+    """One stack in a list: when its checkpoint was last written, and how many resources are recorded.
+
+    `last_update` is None if no checkpoint says; `locked`: an operation is under way, or was killed.
+    """
+
+    ref: StackRef
+    last_update: datetime.datetime | None
+    resource_count: int
+    locked: bool
 
 
 @dataclass(frozen=True, kw_only=True)

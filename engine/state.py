@@ -50,8 +50,12 @@ class ResourceState:
     ignore_changes: tuple[str, ...] = ()
     replace_on_changes: tuple[str, ...] = ()
     hide_diff: tuple[str, ...] = ()
+    refresh_before_update: bool = False
+    """Whether the provider asked for a read before each update."""
+    view_of: str = ""
+    """URN of the resource that this one shows a part of."""
     resource_hooks: Mapping[str, list[str]] = field(default_factory=dict)
-    """Names of hooks by moment, such as `BeforeCreate`."""
+    """Names of hooks by when they run, such as `AfterCreate`."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Members that this engine keeps without using them, such as `sourcePosition`."""
     encoded: str | None = field(default=None, init=False, compare=False, repr=False)

@@ -1,24 +1,28 @@
-"""A stack's files: checkpoint with its backup, history, and what else Pulumi's layout has."""
+"""A stack's files: the checkpoint with its backup, and what else Pulumi's layout has.
+
+Where a stack's lock is held nobody else writes its files, so what was seen of them once is not asked again:
+on S3 each question costs as much as a write.
+"""
 
 import contextlib
-import gzip
 import hashlib
-import json
+import re
 import time
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
-from engine import locks
+from engine import compression, locks
 from engine.backend import Backend
-from engine.errors import CheckpointRefused, StackNotFound, Unsupported
+from engine.compression import EXTENSIONS, Compression
+from engine.errors import CheckpointRefused, StackNotFound
+from engine.history import History
 from engine.names import StackRef
 
 _META_KEY: Final = ".pulumi/meta.yaml"
 _META: Final = b"version: 1\n"
-_VARIANTS: Final = ("", ".gz", ".zst")
-_GZIP: Final = b"\x1f\x8b"
-_ZSTD: Final = b"\x28\xb5\x2f\xfd"
+_STACKS: Final = ".pulumi/stacks"
+_CHECKPOINT: Final = re.compile(r"(?P<stack>.+)\.json(\.gz|\.zst)?")
 
 ABSENT: Final = ""
 """The version of a stack that does not exist or has nothing deployed."""
@@ -29,141 +33,162 @@ def version_of(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:32]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Keeping:
+    """What is kept beside the checkpoints, and how: Pulumi's PULUMI_DIY_BACKEND_ switches."""
+
+    compression: Compression = "none"
+    """How checkpoints, history and backups are packed when they are written; all are read always."""
+    backups: bool = True
+    """Whether each operation leaves a copy of the checkpoint (not DISABLE_CHECKPOINT_BACKUPS)."""
+    retain_checkpoints: bool = False
+    """Whether every checkpoint that is ever written is kept beside it (RETAIN_CHECKPOINTS)."""
+    history_limit: int | None = None
+    """How many entries of each stack's history are kept, with their backups; None: all, as Pulumi does."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """What history entries tell about who deploys, such as `git.head`."""
+
+
+KEEP_ALL: Final = Keeping()
+"""What Pulumi's CLI does if nothing is set."""
+
+
 class Storage:
     """The stacks of one backend. Thread-safe; different stacks never wait for each other."""
 
-    def __init__(self, backend: Backend, *, history_limit: int | None = None) -> None:
-        """Keep that many entries of each stack's history, all of them for None."""
-        self._backend = backend
-        self._history_limit = history_limit
+    def __init__(self, backend: Backend, keeping: Keeping = KEEP_ALL) -> None:
+        self.backend = backend
+        self.history = History(
+            backend,
+            keeping.compression,
+            limit=keeping.history_limit,
+            backups=keeping.backups,
+            environment=keeping.environment,
+        )
+        self._keeping = keeping
         self._checked = False
+        # Per locked stack: the keys under which its checkpoint was found; None if nobody has looked yet.
+        self._held: dict[StackRef, list[str] | None] = {}
 
     @contextlib.contextmanager
-    def locked(self, stack: StackRef) -> Iterator[None]:
-        """Hold the stack's lock; ConcurrentUpdateError if somebody else does."""
+    def locked(
+        self, stack: StackRef, timeout: float = 0.0, given_up: Callable[[], bool] = lambda: False
+    ) -> Iterator[None]:
+        """Hold the stack's lock; ConcurrentUpdateError if somebody else still does after `timeout` seconds.
+
+        Waiting ends early once `given_up` says so.
+        """
         self._check_meta(create=True)
-        with locks.held(self._backend, stack):
-            yield
+        with locks.held(self.backend, stack, timeout, given_up):
+            self._held[stack] = None
+            try:
+                yield
+            finally:
+                del self._held[stack]
 
     def cancel(self, stack: StackRef) -> int:
         """Break every lock of the stack and return how many there were."""
-        return locks.break_all(self._backend, stack)
+        return locks.break_all(self.backend, stack)
 
     def cancel_abandoned(self, stack: StackRef, older_than_seconds: float) -> int:
         """Break the locks whose holders cannot be at work any more; return how many there were."""
-        return locks.break_abandoned(self._backend, stack, older_than_seconds)
+        return locks.break_abandoned(self.backend, stack, older_than_seconds)
 
     def load(self, stack: StackRef) -> bytes | None:
-        """Return the checkpoint file's content, uncompressed; None if the stack does not exist."""
+        """Return the checkpoint file's content, unpacked; None if the stack does not exist."""
         self._check_meta(create=False)
-        # The plain variant alone is the common case by far, and costs one read.
-        data = self._backend.read(stack.checkpoint_key)
-        if data is None or self._other_variants(stack):
-            data = self._newest(stack)
-        return None if data is None else _uncompressed(data, stack)
+        found = self._variants(stack)
+        if stack in self._held:
+            self._held[stack] = found
+        data = self.backend.read(found[-1]) if found else None
+        return None if data is None else compression.unpack(data, f"{self.backend.url}/{found[-1]}")
 
     def save(self, stack: StackRef, data: bytes) -> None:
         """Replace the checkpoint durably; the previous one stays as `.bak`."""
-        key = stack.checkpoint_key
-        self._backend.copy(key, f"{key}.bak")
-        self._backend.write(key, data)
-        for variant in self._other_variants(stack):
-            self._backend.copy(f"{key}{variant}", f"{key}{variant}.bak")
-            self._backend.delete(f"{key}{variant}")
+        key = stack.checkpoint_key + EXTENSIONS[self._keeping.compression]
+        known = self._held.get(stack)
+        present = self._variants(stack) if known is None else known
+        packed = compression.pack(data, self._keeping.compression)
+        for previous in present:
+            self.backend.copy(previous, f"{previous}.bak")
+        self.backend.write(key, packed)
+        for previous in present:
+            if previous != key:
+                self.backend.delete(previous)
+        if stack in self._held:
+            self._held[stack] = [key]
+        if self._keeping.retain_checkpoints:
+            self.backend.write(f"{key}.{time.time_ns()}", packed)
 
     def record(self, stack: StackRef, entry: Mapping[str, Any], checkpoint: bytes) -> None:
         """Add a history entry with the checkpoint as it is now, and the checkpoint's backup."""
-        stamp = time.time_ns()
-        base = f"{stack.history_folder}/{stack.name}-{stamp}"
-        data = json.dumps(entry, separators=(",", ":"), ensure_ascii=False).encode()
-        self._backend.write(f"{base}.history.json", data, durable=False)
-        self._backend.write(f"{base}.checkpoint.json", checkpoint, durable=False)
-        self._backend.write(f"{stack.backups_folder}/{stack.name}.{stamp}.json", checkpoint, durable=False)
-        if self._history_limit is not None:
-            self._forget_older(stack, self._history_limit)
-
-    def _forget_older(self, stack: StackRef, limit: int) -> None:
-        """Delete all but the newest history entries, each with its checkpoint and backup."""
-        suffix = ".history.json"
-        names = [name for name in self._backend.list(stack.history_folder) if name.endswith(suffix)]
-        for name in names[:-limit]:
-            entry = name.removesuffix(suffix)
-            stamp = entry.removeprefix(f"{stack.name}-")
-            self._backend.delete(f"{stack.history_folder}/{entry}.checkpoint.json")
-            self._backend.delete(f"{stack.backups_folder}/{stack.name}.{stamp}.json")
-            self._backend.delete(f"{stack.history_folder}/{name}")
-
-    def history(self, stack: StackRef) -> list[dict[str, Any]]:
-        """Return the history entries, newest first."""
-        names = [name for name in self._backend.list(stack.history_folder) if name.endswith(".history.json")]
-        found = (self._backend.read(f"{stack.history_folder}/{name}") for name in reversed(names))
-        return [json.loads(data) for data in found if data]
+        self.history.record(stack, entry, checkpoint)
 
     def stacks(self, project: str) -> list[str]:
         """Return the names of a project's stacks, sorted."""
-        endings = tuple(f".json{variant}" for variant in _VARIANTS)
-        names = self._backend.list(f".pulumi/stacks/{project}")
-        return sorted({name[: name.rindex(".json")] for name in names if name.endswith(endings)})
+        matches = map(_CHECKPOINT.fullmatch, self.backend.list(f"{_STACKS}/{project}"))
+        return sorted({match["stack"] for match in matches if match})
+
+    def projects(self) -> list[str]:
+        """Return the names under which there are or were stacks, sorted."""
+        self._check_meta(create=False)
+        return self.backend.list(_STACKS)
+
+    def locked_stacks(self, project: str) -> set[str]:
+        """Return the names of the project's stacks on which somebody holds a lock."""
+        folder = locks.folder_of(project)
+        return {name for name in self.backend.list(folder) if self.backend.list(f"{folder}/{name}")}
 
     def remove(self, stack: StackRef) -> None:
         """Delete checkpoint, tags and history. `.bak` and backups stay. StackNotFound if there is none."""
-        if self.load(stack) is None:
+        found = self._variants(stack)
+        if not found:
             raise StackNotFound(f"no stack named {stack.name!r} found in project {stack.project!r}")
-        for variant in _VARIANTS:
-            self._backend.copy(stack.checkpoint_key + variant, f"{stack.checkpoint_key}{variant}.bak")
-            self._backend.delete(stack.checkpoint_key + variant)
-        self._backend.delete(stack.checkpoint_key.removesuffix(".json") + ".pulumi-tags")
-        for name in self._backend.list(stack.history_folder):
-            self._backend.delete(f"{stack.history_folder}/{name}")
+        self._retire(found)
+        self.backend.delete(stack.tags_key)
+        self.history.remove(stack)
+
+    def move(self, old: StackRef, new: StackRef, data: bytes) -> None:
+        """Make `data` the checkpoint of `new` and take `old` away, with both locks held.
+
+        Until the new checkpoint is on the disk the old one stays; a move that was cut off can be made again.
+        """
+        self.save(new, data)
+        self.history.move(old, new)
+        self.backend.copy(old.tags_key, new.tags_key)
+        self._retire(self._variants(old))
+        self.backend.delete(old.tags_key)
+
+    def _retire(self, keys: list[str]) -> None:
+        for key in keys:
+            self.backend.copy(key, f"{key}.bak")
+            self.backend.delete(key)
+
+    def _variants(self, stack: StackRef) -> list[str]:
+        """Return the keys of the stack's checkpoints, the one that counts last."""
+        keys = [stack.checkpoint_key + extension for extension in EXTENSIONS.values()]
+        times = self.backend.modified(*keys)
+        return sorted(times, key=lambda key: (times[key], keys.index(key)))
 
     def _check_meta(self, *, create: bool) -> None:
         if self._checked:
             return
-        meta = self._backend.read(_META_KEY)
+        meta = self.backend.read(_META_KEY)
         if meta is None:
             self._refuse_legacy_layout()
             if create:
-                self._backend.write(_META_KEY, _META)
+                self.backend.write(_META_KEY, _META)
         elif meta.split() != _META.split():
             raise CheckpointRefused(
-                f"{self._backend.url}/{_META_KEY} says {meta[:40]!r}; "
+                f"{self.backend.url}/{_META_KEY} says {meta[:40]!r}; "
                 "this engine knows layout 'version: 1' only"
             )
         self._checked = meta is not None or create
 
     def _refuse_legacy_layout(self) -> None:
-        legacy = [name for name in self._backend.list(".pulumi/stacks") if name.endswith(".json")]
+        legacy = [name for name in self.backend.list(_STACKS) if _CHECKPOINT.fullmatch(name)]
         if legacy:
             raise CheckpointRefused(
-                f"{self._backend.url} has stacks of the layout without projects ({legacy[0]}); "
+                f"{self.backend.url} has stacks of the layout without projects ({legacy[0]}); "
                 "upgrade it with `pulumi state upgrade`"
             )
-
-    def _other_variants(self, stack: StackRef) -> list[str]:
-        # Asked for one by one: listing the folder would cost more the more stacks the project has.
-        return [
-            variant
-            for variant in _VARIANTS[1:]
-            if self._backend.read(stack.checkpoint_key + variant) is not None
-        ]
-
-    def _newest(self, stack: StackRef) -> bytes | None:
-        keys = [
-            key
-            for variant in _VARIANTS
-            if self._backend.read(key := stack.checkpoint_key + variant) is not None
-        ]
-        return self._backend.read(max(keys, key=self._backend.modified)) if keys else None
-
-
-def _uncompressed(data: bytes, stack: StackRef) -> bytes:
-    if data.startswith(_ZSTD):
-        raise Unsupported(
-            f"the checkpoint of {stack} is compressed with zstd; write it with gzip or plain instead"
-        )
-    if not data.startswith(_GZIP):
-        return data
-    try:
-        return gzip.decompress(data)
-    except (OSError, EOFError, zlib.error) as error:
-        raise CheckpointRefused(f"the compressed checkpoint of {stack} is damaged: {error}") from error

@@ -13,11 +13,11 @@ from engine import (
     ConcurrentUpdateError,
     Engine,
     EngineError,
-    FileBackend,
     StackNotFound,
     StackRef,
     UpdateFailed,
     UpdateResult,
+    open_backend,
 )
 from engine import StackMoved as EngineStackMoved
 from engine.kubernetes import KubernetesProviders
@@ -130,7 +130,7 @@ class EmbeddedEngine:
 def create(settings: AutomationSettings) -> EmbeddedEngine:
     """Return the engine that the settings call for. Raises ValueError for a backend that there is not."""
     try:
-        backend = FileBackend(settings.backend_url)
+        backend = open_backend(settings.backend_url)
     except BackendError as error:
         raise ValueError(f"backend_url: {error}") from error
     engine = Engine(

@@ -25,7 +25,6 @@ from engine import (
     StackMoved,
     StackNotFound,
     StackRef,
-    Unsupported,
 )
 from tests.engine import states
 from tests.engine.fake import Thing, World
@@ -289,15 +288,6 @@ def test_the_newest_variant_of_a_checkpoint_counts(engine: Engine, stack: StackR
     os.utime(plain, (1, 1))
 
     assert engine.outputs(stack).version != ABSENT
-
-
-def test_zstd_is_refused_by_name(engine: Engine, stack: StackRef, root: Path) -> None:
-    target = states.checkpoint_file(root, stack).with_name("dev.json.zst")
-    target.parent.mkdir(parents=True)
-    target.write_bytes(b"\x28\xb5\x2f\xfd rest")
-
-    with pytest.raises(Unsupported, match="zstd"):
-        engine.outputs(stack)
 
 
 @pytest.mark.parametrize(

@@ -211,7 +211,7 @@ def third(document: dict[str, Any]) -> dict[str, Any]:
     ("change", "named"),
     [
         pytest.param(lambda d: d.update(version=5), "version 5", id="version"),
-        pytest.param(lambda d: d.update(version=4, features=["taint", "views"]), "uses views", id="feature"),
+        pytest.param(lambda d: d.update(version=4, features=["taint", "feet"]), "uses feet", id="feature"),
         pytest.param(lambda d: latest(d)["manifest"].update(magic="ab"), "check sum", id="magic"),
         pytest.param(lambda d: third(d).pop("type"), "lacks its URN or its type", id="type"),
         pytest.param(lambda d: third(d).pop("provider"), "without a provider", id="no provider"),
