@@ -1,0 +1,176 @@
+"""Locks: reported with their owner, waited for with a limit, and broken by nobody unasked."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from engine import Backend, BackendError, ConcurrentUpdateError, FileBackend, StackRef, locks, open_backend
+from engine.locks import Turns
+
+STACK = StackRef("proj", "dev")
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "folder":
+        return f"file://{tmp_path}/state"
+    return str(request.getfixturevalue("s3_url"))
+
+
+def left_by_somebody(backend: Backend, name: str = "1.json") -> str:
+    """Put a lock of Pulumi's own there, and return its key."""
+    key = f"{STACK.locks_folder}/{name}"
+    owner = {"pid": 7, "username": "ann", "hostname": "vm", "timestamp": "2026-01-01T00:00:00.5Z"}
+    backend.create(key, json.dumps(owner).encode())
+    return key
+
+
+def test_a_held_lock_is_refused_at_once_with_its_owner(url: str) -> None:
+    backend = open_backend(url)
+    key = left_by_somebody(backend)
+    started = time.monotonic()
+
+    with pytest.raises(ConcurrentUpdateError) as refusal, locks.held(backend, STACK):
+        raise AssertionError
+
+    assert time.monotonic() - started < 5
+    assert str(refusal.value) == (
+        "the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end or delete "
+        f"the lock file with `pulumi cancel`.\n  {backend.url}/{key}: created by ann@vm (pid 7) at "
+        "2026-01-01T00:00:00.5Z"
+    )
+    assert backend.list(STACK.locks_folder) == ["1.json"]
+
+
+def test_a_lock_that_is_given_back_in_time_is_taken(url: str) -> None:
+    backend = open_backend(url)
+    key = left_by_somebody(backend)
+    looked = threading.Event()
+
+    def give_back() -> None:
+        assert looked.wait(20)
+        backend.delete(key)
+
+    helper = threading.Thread(target=give_back)
+    helper.start()
+
+    def note() -> bool:
+        looked.set()
+        return False
+
+    with locks.held(backend, STACK, timeout=30, given_up=note):
+        assert len(backend.list(STACK.locks_folder)) == 1
+    helper.join()
+    assert backend.list(STACK.locks_folder) == []
+
+
+def test_waiting_ends_with_the_owner_when_its_time_is_over(url: str) -> None:
+    backend = open_backend(url)
+    left_by_somebody(backend)
+    started = time.monotonic()
+
+    with pytest.raises(ConcurrentUpdateError, match="created by ann@vm"), locks.held(backend, STACK, 0.3):
+        raise AssertionError
+
+    assert time.monotonic() - started >= 0.3
+
+
+def test_who_gives_up_stops_waiting(tmp_path: Path) -> None:
+    backend = FileBackend(tmp_path)
+    left_by_somebody(backend)
+
+    with pytest.raises(ConcurrentUpdateError), locks.held(backend, STACK, 1000, given_up=lambda: True):
+        raise AssertionError
+    turns = Turns()
+    with turns.taken(STACK), pytest.raises(ConcurrentUpdateError), turns.taken(STACK, 1000, lambda: True):
+        raise AssertionError
+
+
+def test_many_who_wait_get_it_one_after_the_other(tmp_path: Path) -> None:
+    """Each with a backend of its own, as if they were processes."""
+    inside: list[int] = []
+    most: list[int] = []
+
+    def work(number: int) -> None:
+        with locks.held(FileBackend(tmp_path), STACK, timeout=60):
+            inside.append(number)
+            most.append(len(inside))
+            inside.remove(number)
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(work, range(6)))
+
+    assert most == [1] * 6
+    assert list((tmp_path / STACK.locks_folder).iterdir()) == []
+
+
+def test_threads_of_one_process_take_turns() -> None:
+    turns = Turns()
+    inside: list[int] = []
+
+    def work(number: int) -> int:
+        with turns.taken(STACK, timeout=60):
+            inside.append(number)
+            together = len(inside)
+            inside.remove(number)
+            return together
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(work, range(100))) == [1] * 100
+
+
+def test_another_process_is_waited_for(tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "from engine import FileBackend, StackRef, locks\n"
+        "with locks.held(FileBackend(sys.argv[1]), StackRef('proj', 'dev')):\n"
+        "    print('held', flush=True)\n"
+        "    sys.stdin.readline()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=os.getcwd(),
+        text=True,
+    ) as other:
+        assert other.stdin
+        assert other.stdout
+        assert other.stdout.readline() == "held\n"
+        with (
+            pytest.raises(ConcurrentUpdateError, match=rf"\(pid {other.pid}\)"),
+            locks.held(FileBackend(tmp_path), STACK),
+        ):
+            raise AssertionError
+        other.stdin.write("\n")
+        other.stdin.flush()
+        with locks.held(FileBackend(tmp_path), STACK, timeout=30):
+            assert len(list((tmp_path / STACK.locks_folder).iterdir())) == 1
+
+
+def test_a_lock_that_cannot_be_given_back_does_not_hide_why_an_operation_failed(tmp_path: Path) -> None:
+    class Stuck(FileBackend):
+        def delete(self, key: str) -> None:
+            raise BackendError("cannot delete")
+
+    with pytest.raises(RuntimeError, match="the reason"), locks.held(Stuck(tmp_path), STACK):
+        raise RuntimeError("the reason")
+    with pytest.raises(BackendError, match="cannot delete"), locks.held(Stuck(tmp_path / "2"), STACK):
+        pass
+
+
+def test_cancelling_breaks_every_lock(url: str) -> None:
+    backend = open_backend(url)
+    left_by_somebody(backend, "1.json")
+    left_by_somebody(backend, "2.json")
+
+    assert locks.break_all(backend, STACK) == 2
+    with locks.held(backend, STACK):
+        pass
