@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from engine import integrity, paths, specials
+from engine import integrity, specials
 from engine.checkpoint import Document, number
 from engine.crypto import Secrets
 from engine.errors import CheckpointRefused
@@ -164,8 +164,6 @@ class Codec:
         for name in ("inputs", "outputs", "replacement_trigger"):
             if name in known:
                 known[name] = transform(known[name])
-        if "hide_diff" in known:
-            known["hide_diff"] = tuple(map(_hidden_path, known["hide_diff"]))
         return ResourceState(**known, extra=extra)
 
     def _deployment(self, snapshot: Snapshot) -> str:
@@ -222,8 +220,6 @@ def _members(state: ResourceState) -> dict[str, Any]:
     }
     if state.replacement_trigger is not None:
         members["replacementTrigger"] = state.replacement_trigger
-    if state.hide_diff:
-        members["hideDiff"] = [paths.parse(path) for path in state.hide_diff]
     return {**members, **state.extra}
 
 
@@ -244,11 +240,6 @@ def _features(snapshot: Snapshot, with_bytes: set[str]) -> list[str]:
         "views": any(state.view_of for state in states),
     }
     return [name for name, present in used.items() if present]
-
-
-def _hidden_path(item: Any) -> str:
-    """Return a path of `hideDiff`, which states hold as a list of its steps, as programs write it."""
-    return item if isinstance(item, str) else paths.text(item)
 
 
 def _check_manifest(manifest: Mapping[str, Any]) -> None:

@@ -30,12 +30,6 @@ def parse(text: str) -> Path:
     return tuple(steps)
 
 
-def text(path: Sequence[str | int]) -> str:
-    """Return the shortest text that `parse` makes this path of."""
-    written = "".join(map(_written, path))
-    return written.removeprefix(".")
-
-
 def covers(path: Path, other: Path) -> bool:
     """Say whether `other` is at or below `path`."""
     return len(path) <= len(other) and all(
@@ -52,14 +46,6 @@ def reset(new: dict[str, Any], old: dict[str, Any], paths: Sequence[str]) -> dic
     for text in paths:
         result = _reset(result, old, parse(text))
     return dict(result)
-
-
-def _written(step: str | int) -> str:
-    if isinstance(step, int):
-        return f"[{step}]"
-    if step and not set(step) & set('.[]"'):
-        return f".{step}"
-    return '["{}"]'.format(step.replace("\\", "\\\\").replace('"', '\\"'))
 
 
 def _step(match: re.Match[str]) -> str | int:

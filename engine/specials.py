@@ -85,11 +85,12 @@ def _decode_bytes(fields: dict[str, Any]) -> bytes:
 
 
 def _pick(fields: dict[str, Any], *names: str) -> dict[str, Any]:
-    return {name: fields[name] for name in names if fields.get(name) is not None}
+    # An empty text is as good as none: Pulumi leaves it out of states.
+    return {name: fields[name] for name in names if fields.get(name) not in (None, "")}
 
 
 def _present(value: Any, *names: str) -> dict[str, Any]:
-    return {name: getattr(value, name) for name in names if getattr(value, name) is not None}
+    return {name: found for name in names if (found := getattr(value, name)) not in (None, "")}
 
 
 _DECODERS: Final[dict[Any, Callable[[dict[str, Any]], Any]]] = {
