@@ -77,7 +77,7 @@ class Engine(Stacks):
         """
         request = _request(config, secret_config, message, on_event, options)
         started = time.monotonic()
-        with self._locked(stack):
+        with self._entered(stack, options):
             operation = self._operation(stack, self._storage.load(stack), request, expect=expect)
             operation.update(program)
         return self._result(operation, started)
@@ -153,7 +153,13 @@ class Engine(Stacks):
         return self._result(operation, started)
 
     def _entered(self, stack: StackRef, options: Options) -> AbstractContextManager[None]:
-        return nullcontext() if options.preview_only else self._locked(stack)
+        """Hold the stack's lock, after waiting for it as long as the caller is willing to."""
+        if options.preview_only:
+            return nullcontext()
+        cancellation = options.cancellation
+        return self._locked(
+            stack, options.lock_timeout, lambda: cancellation is not None and cancellation.cancelled
+        )
 
     def _operation(
         self,

@@ -52,7 +52,11 @@ class Document:
             raise CheckpointRefused(
                 f"the state's secrets are kept by {provider['type']!r}; this engine reads 'passphrase' only"
             )
-        return str(provider["state"]["salt"])
+        state = provider.get("state")
+        salt = state.get("salt") if isinstance(state, dict) else None
+        if not isinstance(salt, str):
+            raise CheckpointRefused("the state's secrets provider 'passphrase' has no salt")
+        return salt
 
 
 EMPTY: Final = Document(latest=None, special=False)

@@ -4,7 +4,6 @@ Encoding is fast where it counts: json.dumps does the walking in C and calls bac
 the text of an unchanged resource is kept with it.
 """
 
-import dataclasses
 import datetime
 import importlib.metadata
 import json
@@ -12,7 +11,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from engine import integrity, specials
+from engine import integrity, shapes, specials
 from engine.checkpoint import Document, number
 from engine.crypto import Secrets
 from engine.errors import CheckpointRefused
@@ -57,7 +56,6 @@ _MEMBERS: Final = (  # JSON name, attribute; in the order in which Pulumi writes
     ("resourceHooks", "resource_hooks"),
 )
 _ATTRIBUTES: Final = dict(_MEMBERS)
-_TUPLES: Final = frozenset(f.name for f in dataclasses.fields(ResourceState) if f.type == tuple[str, ...])
 _DROPPED: Final = frozenset({"aliases"})
 _REQUIRED: Final = ("urn", "custom", "type")
 _ZEROS: Final[tuple[Any, ...]] = (None, "", (), {}, False)
@@ -160,7 +158,7 @@ class Codec:
                 if name not in _DROPPED:
                     extra[name] = item
             elif item is not None:
-                known[attribute] = tuple(item) if attribute in _TUPLES else item
+                known[attribute] = shapes.checked(attribute, item)
         for name in ("inputs", "outputs", "replacement_trigger"):
             if name in known:
                 known[name] = transform(known[name])

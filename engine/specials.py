@@ -38,6 +38,9 @@ UNKNOWN_TEXTS: Final = frozenset(
 )
 
 
+_HASH_OF_NOTHING: Final = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+
 def decode(kind: Any, fields: dict[str, Any]) -> Any:
     """Return the value of a special object whose members are decoded already.
 
@@ -74,6 +77,8 @@ def encode_non_finite(value: float) -> dict[str, str]:
 
 def _decode_reference(fields: dict[str, Any]) -> ResourceReference:
     version = fields.get("packageVersion") or ""
+    if not isinstance(fields.get("urn"), str) or not isinstance(version, str):
+        raise ValueError("a resource reference without a URN")
     return ResourceReference(urn=fields["urn"], id=fields.get("id"), package_version=version)
 
 
@@ -84,18 +89,41 @@ def _decode_bytes(fields: dict[str, Any]) -> bytes:
         raise ValueError(f"a byte string that is no base64: {error}") from error
 
 
+def _decode_asset(fields: dict[str, Any]) -> Asset:
+    found = _pick(fields, "hash", "text", "path", "uri")
+    if not found.keys() & {"text", "path", "uri"} and found.get("hash") == _HASH_OF_NOTHING:
+        found["text"] = ""  # Pulumi leaves an empty text out of states
+    return Asset(**_strings(found))
+
+
+def _decode_archive(fields: dict[str, Any]) -> Archive:
+    found = _pick(fields, "hash", "assets", "path", "uri")
+    members = found.pop("assets", None)
+    if members is not None and not (
+        isinstance(members, dict) and all(isinstance(item, Asset | Archive) for item in members.values())
+    ):
+        raise ValueError("an archive with members that are neither assets nor archives")
+    return Archive(assets=members, **_strings(found))
+
+
+def _strings(fields: dict[str, Any]) -> dict[str, Any]:
+    wrong = [name for name, item in fields.items() if not isinstance(item, str)]
+    if wrong:
+        raise ValueError(f"an asset or archive whose {wrong[0]} is no text")
+    return fields
+
+
 def _pick(fields: dict[str, Any], *names: str) -> dict[str, Any]:
-    # An empty text is as good as none: Pulumi leaves it out of states.
-    return {name: fields[name] for name in names if fields.get(name) not in (None, "")}
+    return {name: fields[name] for name in names if fields.get(name) is not None}
 
 
 def _present(value: Any, *names: str) -> dict[str, Any]:
-    return {name: found for name in names if (found := getattr(value, name)) not in (None, "")}
+    return {name: getattr(value, name) for name in names if getattr(value, name) is not None}
 
 
 _DECODERS: Final[dict[Any, Callable[[dict[str, Any]], Any]]] = {
-    ASSET: lambda fields: Asset(**_pick(fields, "hash", "text", "path", "uri")),
-    ARCHIVE: lambda fields: Archive(**_pick(fields, "hash", "assets", "path", "uri")),
+    ASSET: _decode_asset,
+    ARCHIVE: _decode_archive,
     RESOURCE: _decode_reference,
     BYTES: _decode_bytes,
     NON_FINITE: lambda fields: struct.unpack(">d", bytes.fromhex(fields["value"]))[0],
