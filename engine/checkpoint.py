@@ -12,10 +12,12 @@ from typing import Any, Final
 from engine.errors import CheckpointRefused, Unsupported
 from engine.specials import SIGNATURE, UNKNOWN_TEXTS
 
-UNMANAGED_FEATURES: Final = frozenset({"views", "extensionParameterization", "snippets-prototype"})
+UNMANAGED_FEATURES: Final = frozenset(
+    {"views", "refreshBeforeUpdate", "extensionParameterization", "snippets-prototype"}
+)
 """Features whose states are read, kept and written, but whose resources this engine cannot deploy."""
 
-FEATURES: Final = UNMANAGED_FEATURES | {"hooks", "replaceWith", "taint", "refreshBeforeUpdate", "byteString"}
+FEATURES: Final = UNMANAGED_FEATURES | {"hooks", "replaceWith", "taint", "byteString"}
 """Features of version 4 that are understood; a state that uses another one is refused."""
 
 

@@ -6,13 +6,26 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from engine import Backend, BackendError, ConcurrentUpdateError, FileBackend, StackRef, locks, open_backend
+from engine import (
+    Backend,
+    BackendError,
+    Cancellation,
+    ConcurrentUpdateError,
+    Engine,
+    FileBackend,
+    Options,
+    StackRef,
+    locks,
+    open_backend,
+)
 from engine.locks import Turns
+from tests.engine.fake import Thing, World
 
 STACK = StackRef("proj", "dev")
 
@@ -174,3 +187,33 @@ def test_cancelling_breaks_every_lock(url: str) -> None:
     assert locks.break_all(backend, STACK) == 2
     with locks.held(backend, STACK):
         pass
+
+
+@pytest.mark.parametrize("same_engine", [True, False])
+def test_an_update_waits_for_the_one_before_if_it_may(
+    make_engine: Callable[..., Engine], world: World, same_engine: bool
+) -> None:
+    first = make_engine()
+    second = first if same_engine else make_engine()
+    started, go_on = world.hang("create", "a")
+    running = threading.Thread(target=first.up, args=(STACK, lambda: Thing("a", size=1)))
+    running.start()
+    assert started.wait(20)
+    with pytest.raises(ConcurrentUpdateError):
+        second.up(STACK, lambda: Thing("a", size=2), options=Options(lock_timeout=0.1))
+
+    release = threading.Timer(0.2, go_on.set)
+    release.start()
+    result = second.up(STACK, lambda: Thing("a", size=2), options=Options(lock_timeout=60))
+
+    running.join(20)
+    assert result.changes == {"same": 1, "update": 1}
+
+
+def test_waiting_ends_when_the_operation_is_cancelled(make_engine: Callable[..., Engine], root: Path) -> None:
+    left_by_somebody(FileBackend(root))
+    cancellation = Cancellation()
+    cancellation.cancel()
+
+    with pytest.raises(ConcurrentUpdateError):
+        make_engine().destroy(STACK, options=Options(lock_timeout=1000, cancellation=cancellation))
