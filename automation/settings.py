@@ -19,7 +19,7 @@ class AutomationSettings:
     environment: str
     """local, dev, stg or prd; names the namespace, the broker and the buckets unless they are given."""
     backend_url: str
-    """Where stacks keep their state: `file://` and a folder."""
+    """Where stacks keep their state: `file://` and a folder, or `s3://bucket/prefix?region=…`."""
     passphrase: str = field(default="", repr=False)
     """Opens secrets in the state; functions' stacks hold none."""
     engine: str = "embedded"

@@ -53,7 +53,7 @@ def test_requests_are_not_held_up_by_collecting_what_start_up_made(environ, coll
     ("variable", "value", "text"),
     [
         pytest.param("PULUMI_ENGINE", "automation-api", "not built yet", id="engine"),
-        pytest.param("PULUMI_BACKEND_URL", "s3://bucket", "s3://bucket", id="state backend"),
+        pytest.param("PULUMI_BACKEND_URL", "s3://bucket?regoin=eu", "'regoin'", id="state backend"),
         pytest.param("ENVIRONMENT", "moon", "moon", id="environment"),
     ],
 )
