@@ -182,6 +182,7 @@ class Engine(Stacks):
             self._secrets(document.salt),
             storage=None if preview else self._storage,
             factories=self._providers,
+            reader=self._reader,
             workers=self._workers,
             parallel=self._parallel,
             request=request,

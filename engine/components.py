@@ -23,7 +23,7 @@ class Components:
         self._workers = workers
 
     def construct(self, goal: Goal) -> Constructed:
-        """Have the component constructed, and record its outputs.
+        """Have the component constructed; its outputs are still to be recorded.
 
         Unsupported if its package's provider does not do that; Stopped if the component failed.
         """
@@ -37,13 +37,10 @@ class Components:
                 return pool.submit(self._register, resource, goal)
 
             try:
-                made = provider.construct(goal, register, preview=self._run.preview)
+                return provider.construct(goal, register, preview=self._run.preview)
             except ProviderError as error:
                 self._run.fail(f"{goal.type} resource {goal.name!r} has a problem: {error}", cause=error)
                 raise Stopped from error
-        if self._run.journal.new(made.urn) is not None:  # else it was left as it is
-            self._run.events.outputs(self._run.journal.amend(made.urn, outputs=made.outputs))
-        return made
 
     def _provider(self, goal: Goal) -> Constructs:
         provider = self._providers.get(self._registrar.provider_reference(goal))

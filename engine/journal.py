@@ -9,7 +9,7 @@ Calls that begin while a write is under way share the next one (group commit).
 
 import dataclasses
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, Final
 
 from engine import integrity
@@ -72,6 +72,19 @@ class Journal:
     def new(self, urn: str) -> ResourceState | None:
         """Return what this run recorded for a URN."""
         return self._done.get(urn)
+
+    def awaits_creation(self, urns: Collection[str]) -> bool:
+        """Say whether one of the resources, or one within the components among them, has no id yet."""
+        if not urns:
+            return False
+        wanted = set(urns)
+        for urn, state in list(self._done.items()):  # parents come before their children
+            if urn in wanted or state.parent in wanted:
+                if state.custom and not state.id:
+                    return True
+                if not state.custom:
+                    wanted.add(urn)
+        return False
 
     def provider(self, urn: str, id_: str) -> ResourceState | None:
         """Return the state of a provider by URN and id.

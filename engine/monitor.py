@@ -14,7 +14,7 @@ from typing import Any, Final, NoReturn
 
 import grpc  # type: ignore[import-untyped]
 from google.protobuf import empty_pb2  # type: ignore[import-untyped]
-from pulumi.runtime.proto import callback_pb2, engine_pb2, resource_pb2
+from pulumi.runtime.proto import callback_pb2, engine_pb2, provider_pb2, resource_pb2
 from pulumi.runtime.resource import PropertyDependencies, RegisterResponse
 
 from engine import goals, wire
@@ -23,16 +23,15 @@ from engine.construct import Constructed
 from engine.errors import Unsupported
 from engine.goals import Goal
 from engine.hooks import Hooks
+from engine.invokes import Invokes
 from engine.names import ORGANIZATION
 from engine.packages import Package
 from engine.provider import Properties, ProviderError
-from engine.providers import Providers
 from engine.registration import Answer, Registrar
 from engine.run import Run, StepFailed, Stopped
 from engine.specials import UNKNOWN_TEXTS
 from engine.transforms import InvokeGoal, Transforms
-from engine.urns import STACK_TYPE, package_of
-from engine.values import contains_unknown
+from engine.urns import STACK_TYPE
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +50,8 @@ FEATURES: Final = (
     resource_pb2.RESOURCE_MONITOR_FEATURE_ERROR_HOOKS,
     resource_pb2.RESOURCE_MONITOR_FEATURE_SENDS_OPTIONS_TO_HOOKS,
     resource_pb2.RESOURCE_MONITOR_FEATURE_BYTE_STRING,
+    resource_pb2.RESOURCE_MONITOR_FEATURE_INVOKE_DEPENDS_ON,
+    resource_pb2.RESOURCE_MONITOR_FEATURE_INVOKE_PARENT,
 )
 """What is announced to the SDK; it raises by itself when a program uses anything else."""
 
@@ -88,8 +89,8 @@ class Monitor:
         self,
         run: Run,
         registrar: Registrar,
-        providers: Providers,
         components: Components,
+        invokes: Invokes,
         transforms: Transforms,
         hooks: Hooks,
         finish: Callable[[], None],
@@ -100,8 +101,8 @@ class Monitor:
         """Whether the program ended without an error and everything was carried out."""
         self._run = run
         self._registrar = registrar
-        self._providers = providers
         self._components = components
+        self._invokes = invokes
         self._transforms = transforms
         self._hooks = hooks
         self._finish = finish
@@ -171,27 +172,43 @@ class Monitor:
     def Invoke(self, request: resource_pb2.ResourceInvokeRequest) -> resource_pb2.ResourceInvokeResponse:
         """Call a provider's function; unknown where an argument is not known yet."""
         with self._answering():
-            self._run.check()
-            goal = self._transforms.applied_to_invoke(
-                InvokeGoal(
-                    token=request.tok,
-                    args=wire.from_struct(request.args),
-                    provider=request.provider,
-                    version=request.version,
-                    download_url=request.pluginDownloadURL,
-                )
+            goal = InvokeGoal(
+                token=request.tok,
+                args=wire.from_struct(request.args),
+                provider=request.provider,
+                parent=request.parent,
+                package_ref=request.packageRef,
+                version=request.version,
+                download_url=request.pluginDownloadURL,
             )
-            if contains_unknown(goal.args):
-                return resource_pb2.ResourceInvokeResponse(unknown=True)
-            package = Package(package_of(goal.token), goal.version, goal.download_url)
-            reference = goal.provider or self._registrar.default_reference(
-                self._registrar.packages.resolve(request.packageRef, package)
+            with _provider_errors():
+                answer = self._invokes.invoke(goal, request.dependsOn)
+            found = {} if answer.result is None else {"return": wire.to_struct(answer.result)}
+            failures = [
+                provider_pb2.CheckFailure(property=failure.property, reason=failure.reason)
+                for failure in answer.failures
+            ]
+            return resource_pb2.ResourceInvokeResponse(**found, failures=failures, unknown=answer.unknown)
+
+    def ExistsResource(
+        self, request: resource_pb2.ExistsResourceRequest
+    ) -> resource_pb2.ExistsResourceResponse:
+        """Say whether a resource exists, without recording anything."""
+        with self._answering():
+            goal = Goal(
+                type=request.type,
+                name=request.id,
+                custom=True,
+                inputs=wire.from_struct(request.properties),
+                parent=request.parent,
+                provider=request.provider,
+                package_ref=request.packageRef,
+                version=request.version,
+                download_url=request.pluginDownloadURL,
             )
-            try:
-                result = self._run.call(self._providers.get(reference).invoke, goal.token, goal.args)
-            except ProviderError as error:
-                raise MonitorError(grpc.StatusCode.UNKNOWN, str(error)) from error
-            return resource_pb2.ResourceInvokeResponse(**{"return": wire.to_struct(result)})
+            with _provider_errors():
+                exists = self._invokes.exists(goal, request.id)
+            return resource_pb2.ExistsResourceResponse(exists=bool(exists), unknown=exists is None)
 
     def RegisterPackage(
         self, request: resource_pb2.RegisterPackageRequest
@@ -226,10 +243,6 @@ class Monitor:
         """Refuse methods of remote components."""
         self._refuse(f"the call of the component method {request.tok}")
 
-    def ExistsResource(self, request: resource_pb2.ExistsResourceRequest) -> NoReturn:
-        """Refuse existence checks."""
-        self._refuse(f"the existence check of a {request.type}")
-
     # The SDK calls these four on the thread of its event loop: they must not block.
 
     def RegisterStackTransform(self, callback: callback_pb2.Callback) -> empty_pb2.Empty:
@@ -256,9 +269,11 @@ class Monitor:
 
     def _construct(self, goal: Goal) -> RegisterResponse:
         try:
-            return _constructed(self._components.construct(goal))
+            made = self._components.construct(goal)
         except StepFailed:
             return self._registered(self._registrar.give_up(goal))
+        self._component_outputs(made.urn, made.outputs)
+        return _constructed(made)
 
     def _registered(self, answer: Answer) -> RegisterResponse:
         state = answer.state
@@ -308,6 +323,15 @@ class Monitor:
         except Exception as error:
             self._run.fail(str(error) or repr(error), cause=error)
             raise MonitorError(grpc.StatusCode.UNAVAILABLE, "the engine is shutting down") from error
+
+
+@contextlib.contextmanager
+def _provider_errors() -> Iterator[None]:
+    """Let the program decide what a provider's error means to it: it may catch it."""
+    try:
+        yield
+    except ProviderError as error:
+        raise MonitorError(grpc.StatusCode.UNKNOWN, str(error)) from error
 
 
 class LogSink:

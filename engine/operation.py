@@ -11,6 +11,7 @@ from typing import Any
 from pulumi import RunError
 
 from engine import program, urns
+from engine.builtin import PACKAGE, Builtin
 from engine.callbacks import Callbacks
 from engine.checkpoint import Document
 from engine.codec import Codec
@@ -20,11 +21,13 @@ from engine.deletion import Deletions
 from engine.errors import BackendError, EngineError, UpdateCanceled, UpdateFailed
 from engine.events import Events
 from engine.hooks import Hooks
+from engine.invokes import Invokes
 from engine.journal import Journal
 from engine.monitor import Monitor
 from engine.names import StackRef
 from engine.provider import Properties, ProviderFactory
 from engine.providers import Providers
+from engine.reader import StackReader
 from engine.recovery import Recovery
 from engine.refresh import Refresh
 from engine.registration import Registrar
@@ -55,6 +58,7 @@ class Operation:
         *,
         storage: Storage | None,
         factories: Mapping[str, ProviderFactory],
+        reader: StackReader,
         workers: Workers,
         parallel: int,
         request: Request,
@@ -81,7 +85,8 @@ class Operation:
         )
         self._targets = Targets(request.options)
         self._recorded = frozenset(state.urn for state in snapshot.resources)
-        self._providers = Providers(factories, self.journal.provider)
+        builtin = Builtin(stack, reader, self.journal.new)
+        self._providers = Providers({PACKAGE: lambda: builtin, **factories}, self.journal.provider)
         self._callbacks = Callbacks()
         self._hooks = Hooks(self.run, self._callbacks)
         self._transforms = Transforms(self._callbacks)
@@ -246,9 +251,8 @@ class Operation:
 
     def _monitor(self, registrar: Registrar, finish: Callable[[], None]) -> Monitor:
         components = Components(self.run, registrar, self._providers, self._workers)
-        return Monitor(
-            self.run, registrar, self._providers, components, self._transforms, self._hooks, finish
-        )
+        invokes = Invokes(self.run, registrar, self._providers, self._transforms)
+        return Monitor(self.run, registrar, components, invokes, self._transforms, self._hooks, finish)
 
     def _deletions(self) -> Deletions:
         return Deletions(self.run, self._steps, self._workers, self._targets)

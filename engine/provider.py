@@ -104,6 +104,14 @@ class ProviderError(Exception):
     """A provider call failed and nothing is known to have changed. The text is for the user."""
 
 
+class InvokeRefused(ProviderError):
+    """A function was called with arguments that it does not accept; `failures` has them, and why."""
+
+    def __init__(self, *failures: CheckFailure) -> None:
+        super().__init__("; ".join(f"{failure.property}: {failure.reason}" for failure in failures))
+        self.failures = failures
+
+
 class ResourceGone(ProviderError):
     """The resource that was to be updated is no longer there: a refresh takes it out of the state."""
 
@@ -186,7 +194,7 @@ class Provider(Protocol):
         """Read the resource as it is. `inputs` and `outputs` are empty on import."""
 
     def invoke(self, token: str, args: Properties) -> Properties:
-        """Call a provider function. Raises ProviderError."""
+        """Call a provider function. Raises InvokeRefused for bad arguments, ProviderError otherwise."""
 
 
 @runtime_checkable

@@ -76,6 +76,7 @@ class Registrar:
 
     def prepared(self, goal: Goal) -> Goal:
         """Return the goal of the program with what comes from elsewhere: its parent's options, transforms."""
+        self._run.check()
         return self._transforms.applied(self._inheriting(goal), self._inherited_transforms(goal))
 
     def register(self, goal: Goal) -> Answer:

@@ -20,6 +20,7 @@ from engine.errors import CheckpointRefused, EngineError, StackAlreadyExists, St
 from engine.locks import Turns
 from engine.names import StackRef
 from engine.provider import Properties
+from engine.reader import StackReader
 from engine.results import ResourceRecord, StackOutputs, StackSummary
 from engine.specials import UNKNOWN_TEXT
 from engine.state import Snapshot
@@ -47,6 +48,7 @@ class Stacks:
         keeping: Keeping = KEEP_ALL,
     ) -> None:
         self._storage = Storage(backend, keeping)
+        self._reader = StackReader(self._storage, self._secrets)
         self._passphrase = passphrase
         self._turns = Turns()
         self._fresh_salt = salt
@@ -247,9 +249,7 @@ class Stacks:
 
     def _outputs(self, data: bytes) -> StackOutputs:
         document = checkpoint.parse(data)
-        stacks = (raw for raw in document.resources if raw.get("type") == urns.STACK_TYPE)
-        raw = next(stacks, {}).get("outputs") or {}
-        values = Codec(self._secrets(document.salt)).value(raw) if document.special else raw
+        values = self._reader.decoded_outputs(document)
         return StackOutputs(
             values=plain(values),
             secret_names=secret_names(values),

@@ -140,7 +140,10 @@ class Steps:
         replacing = before is not None and not before.external and before.id != new.id
         step = Step(op=Op.READ_REPLACEMENT if replacing else Op.READ, old=before, new=new)
         with self.running(step) as outcome:
-            state = outcome.new = self._read(new, before)
+            state = self._read(new, before)
+            if before is not None and state == before and same(state.outputs, before.outputs):
+                state = before  # nothing to write, and secrets keep their ciphertexts
+            outcome.new = state
             if old is not None and replacing:
                 self._journal.supersede(state, old)
             else:

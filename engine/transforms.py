@@ -26,8 +26,24 @@ class InvokeGoal:
     token: str
     args: Properties
     provider: str = ""
+    parent: str = ""
+    package_ref: str = ""
     version: str = ""
     download_url: str = ""
+
+    @property
+    def resource(self) -> Goal:
+        """A resource of the function's package with the same options: it would have the same provider."""
+        return Goal(
+            type=self.token,
+            name="",
+            custom=True,
+            provider=self.provider,
+            parent=self.parent,
+            package_ref=self.package_ref,
+            version=self.version,
+            download_url=self.download_url,
+        )
 
 
 class Transforms:

@@ -16,6 +16,7 @@ from engine.provider import (
     CreateResult,
     DiffKind,
     DiffResult,
+    InvokeRefused,
     PartialFailure,
     Properties,
     PropertyDiff,
@@ -248,6 +249,8 @@ class FakeProvider:
         self._world.note("invoke", f"::{token}")
         if args.get("fail"):
             raise ProviderError("no such thing")
+        if isinstance(args.get("numbers"), str):
+            raise InvokeRefused(CheckFailure("numbers", "they must be numbers"))
         return {"sum": sum(args.get("numbers", [])), **self.config}
 
     @staticmethod
