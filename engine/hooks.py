@@ -69,22 +69,28 @@ class Hooks:
         """Take a hook for errors; EngineError if there is one of that name. Does not block."""
         self._add(request.name, _Hook(request.callback.token))
 
-    def before(self, subject: Subject) -> None:
+    def before(
+        self, action: str, *, old: ResourceState | None = None, new: ResourceState | None = None
+    ) -> None:
         """Run the hooks before a step. EngineError if one fails, or one of the step's is not registered."""
-        names = subject.names("Before")
-        if not subject.state.resource_hooks:
+        if not _hooked(old, new):
             return
+        subject = Subject(action, old, new)
+        names = subject.names("Before")
         for name in (*names, *subject.names("After")):
             self._find(name)
         self._call("before", names, subject)
 
-    def after(self, subject: Subject) -> None:
+    def after(
+        self, action: str, *, old: ResourceState | None = None, new: ResourceState | None = None
+    ) -> None:
         """Run the hooks after a step. One that fails fails the run; the step is done all the same.
 
         A component is done when its outputs are registered, so its hooks wait for that.
         """
-        if not subject.names("After"):
+        if not _hooked(old, new):
             return
+        subject = Subject(action, old, new)
         if not subject.state.custom and subject.action != "delete":
             self._components[subject.state.urn] = subject
             return
@@ -193,6 +199,11 @@ class Hooks:
                 "runs, so run it with this operation, or take the hook from the resource first"
             )
         return hook
+
+
+def _hooked(old: ResourceState | None, new: ResourceState | None) -> bool:
+    state = new or old
+    return state is not None and bool(state.resource_hooks)
 
 
 def _arguments(subject: Subject) -> dict[str, Any]:

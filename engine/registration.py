@@ -7,6 +7,7 @@ import dataclasses
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
+from typing import Any
 
 from engine import aliases, packages, urns
 from engine.errors import EngineError
@@ -209,16 +210,18 @@ class Registrar:
         parent = self._goals.get(goal.parent)
         if parent is None:
             return goal
-        return dataclasses.replace(
-            goal,
-            protect=parent.protect if goal.protect is None else goal.protect,
-            retain_on_delete=(
-                parent.retain_on_delete if goal.retain_on_delete is None else goal.retain_on_delete
-            ),
-            deleted_with=goal.deleted_with or parent.deleted_with,
-            provider=goal.provider or _shared_provider(goal, parent),
-            providers=goal.providers if goal.custom else {**parent.providers, **goal.providers},
-        )
+        found: dict[str, Any] = {}
+        if goal.protect is None and parent.protect is not None:
+            found["protect"] = parent.protect
+        if goal.retain_on_delete is None and parent.retain_on_delete is not None:
+            found["retain_on_delete"] = parent.retain_on_delete
+        if not goal.deleted_with and parent.deleted_with:
+            found["deleted_with"] = parent.deleted_with
+        if not goal.provider and parent.provider and _shared_package(goal, parent):
+            found["provider"] = parent.provider
+        if not goal.custom and parent.providers:
+            found["providers"] = {**parent.providers, **goal.providers}
+        return dataclasses.replace(goal, **found) if found else goal
 
     def _inherited_transforms(self, goal: Goal) -> Iterator[str]:
         parent = self._goals.get(goal.parent)
@@ -260,12 +263,10 @@ class Registrar:
             return True
 
 
-def _shared_provider(goal: Goal, parent: Goal) -> str:
-    """Return the parent's provider if it is one of the goal's package, else nothing."""
-    if not parent.provider:
-        return ""
-    package = urns.package_of(urns.parse(urns.parse_reference(parent.provider).urn).type)
-    return parent.provider if package == urns.package_of(goal.type) else ""
+def _shared_package(goal: Goal, parent: Goal) -> bool:
+    """Say whether the parent's provider is one of the goal's package."""
+    provider = urns.parse(urns.parse_reference(parent.provider).urn)
+    return urns.package_of(provider.type) == urns.package_of(goal.type)
 
 
 def _state(urn: str, goal: Goal) -> ResourceState:

@@ -82,7 +82,7 @@ class Steps:
         """Create a resource, or the new half of the replacement of `old`."""
         op = Op.CREATE if old is None else Op.CREATE_REPLACEMENT
         with self.running(_step(op, old.state if old else None, new, diff)) as outcome:
-            self._hooks.before(Subject("create", new=new))
+            self._hooks.before("create", new=new)
             provider = self.provider_for(new)
             if provider is None:
                 state = _stamped(new)
@@ -90,7 +90,7 @@ class Steps:
             else:
                 state = self._create(new, provider, old)
             outcome.new = state
-            self._hooks.after(Subject("create", new=state))
+            self._hooks.after("create", new=state)
         return state
 
     def update(self, new: ResourceState, old: Entry, diff: DiffResult = NO_DIFF) -> ResourceState:
@@ -98,7 +98,7 @@ class Steps:
         before = old.state
         kept = dataclasses.replace(new, id=before.id, created=before.created, modified=before.modified)
         with self.running(_step(Op.UPDATE, before, kept, diff)) as outcome:
-            self._hooks.before(Subject("update", before, kept))
+            self._hooks.before("update", old=before, new=kept)
             provider = self.provider_for(new)
             if provider is None:
                 state = dataclasses.replace(kept, outputs=before.outputs)
@@ -106,7 +106,7 @@ class Steps:
             else:
                 state = self._update(kept, provider, old)
             outcome.new = state
-            self._hooks.after(Subject("update", before, state))
+            self._hooks.after("update", old=before, new=state)
         return state
 
     def replaced(self, new: ResourceState, old: ResourceState, diff: DiffResult) -> None:
@@ -121,7 +121,7 @@ class Steps:
         """
         state = entry.state
         with self.running(Step(op=op, old=state, logical=op is Op.DELETE)):
-            self._hooks.before(Subject("delete", state))
+            self._hooks.before("delete", old=state)
             if state.protect and op is Op.DELETE:
                 raise _protected(state)
             token = self._delete(state) if call and not self._run.preview else None
@@ -129,7 +129,7 @@ class Steps:
                 self._journal.mark(entry, token=token, pending_replacement=True)
             else:
                 self._journal.remove(entry, token=token)
-            self._hooks.after(Subject("delete", state))
+            self._hooks.after("delete", old=state)
 
     def read(self, new: ResourceState, old: Entry | None) -> ResourceState:
         """Read a resource that is not managed here, and record what it is.
@@ -314,6 +314,8 @@ class Steps:
         **kwargs: Arguments.kwargs,
     ) -> Result:
         """Call a provider; the resource's error hooks decide whether it is called again after a failure."""
+        if not subject.state.resource_hooks:
+            return self._run.call(function, *args, **kwargs)
         return self._hooks.retrying(subject, lambda: self._run.call(function, *args, **kwargs))
 
     @contextlib.contextmanager
