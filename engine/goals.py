@@ -11,7 +11,6 @@ from pulumi.runtime.proto import alias_pb2, resource_pb2
 from engine import wire
 from engine.errors import Unsupported
 from engine.provider import Properties
-from engine.urns import is_provider_type
 
 _UNITS: Final = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _MOMENTS: Final = {
@@ -177,8 +176,6 @@ def _refuse_unsupported(request: resource_pb2.RegisterResourceRequest) -> None:
     asked = {
         "the state_migrations option": bool(request.state_migrations),
         "the env_var_mappings option": bool(request.envVarMappings),
-        "the replacement of a provider's version by its own package": is_provider_type(request.type)
-        and bool(request.packageRef),
     }
     wanted = [what for what, present in asked.items() if present]
     if wanted:

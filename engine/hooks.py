@@ -224,7 +224,7 @@ def _arguments(subject: Subject) -> dict[str, Any]:
 
 def _options(state: ResourceState) -> resource_pb2.ResourceOptions:
     timeouts = {name: f"{seconds}s" for name, seconds in state.custom_timeouts.items()}
-    return resource_pb2.ResourceOptions(
+    options = resource_pb2.ResourceOptions(
         depends_on=state.dependencies,
         protect=state.protect,
         ignore_changes=state.ignore_changes,
@@ -239,3 +239,5 @@ def _options(state: ResourceState) -> resource_pb2.ResourceOptions:
         hide_diff=state.hide_diff,
         parent=state.parent,
     )
+    setattr(options, "import", state.import_id)  # a word of Python's own
+    return options

@@ -43,7 +43,7 @@ class Invokes:
         """
         self._run.check()
         goal = self._transforms.applied_to_invoke(goal)
-        if contains_unknown(goal.args) or self._run.journal.awaits_creation(depends_on):
+        if contains_unknown(goal.args) or self._registrar.awaits_creation(depends_on):
             return _UNKNOWN
         provider = self._providers.get(self._registrar.provider_reference(goal.resource))
         if isinstance(provider, Unconfigured):

@@ -220,7 +220,7 @@ class Monitor:
                     f"package {request.name!r} is parameterized, which the embedded engine does not support; "
                     "run the stack with Pulumi's own engine"
                 )
-            package = Package(request.name, request.version, request.download_url)
+            package = Package.of(request.name, request.version, request.download_url)
             return resource_pb2.RegisterPackageResponse(ref=self._registrar.packages.register(package))
 
     def SignalAndWaitForShutdown(self, _: empty_pb2.Empty) -> empty_pb2.Empty:

@@ -1,15 +1,20 @@
 """Packages that a program uses without making a provider: their default providers."""
 
+import dataclasses
 import re
 import threading
 import uuid
 from collections.abc import Collection, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from engine.errors import Unsupported
+from engine.errors import EngineError, Unsupported
 from engine.goals import Goal
 from engine.urns import PROVIDER_PREFIX
 from engine.values import Secret
+
+_NUMBER: Final = r"(0|[1-9][0-9]*)"
+_WORDS: Final = r"([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)"
+_VERSION: Final = re.compile(rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}(?:-{_WORDS})?(?:\+{_WORDS})?")
 
 
 class Package(NamedTuple):
@@ -18,6 +23,16 @@ class Package(NamedTuple):
     name: str
     version: str = ""
     url: str = ""
+
+    @classmethod
+    def of(cls, name: str, version: str, url: str) -> "Package":
+        """Return the package that a request spells out; EngineError if the version is no semantic version."""
+        if version and not _VERSION.fullmatch(version):
+            raise EngineError(
+                f"{version!r} is no version of package {name!r}: expected <major>.<minor>.<patch>, as in "
+                "'1.2.3', '1.2.3-beta.1' or '1.2.3+build'"
+            )
+        return cls(name, version, url.removesuffix("/"))
 
 
 class Packages:
@@ -58,13 +73,23 @@ def default_provider(package: Package, config: Mapping[str, str], secret_keys: C
         for key, value in config.items()
         if key.startswith(prefix)
     }
-    if package.version:
-        inputs["version"] = package.version
-    if package.version or package.url:
-        inputs["__internal"] = {"pluginDownloadURL": package.url} if package.url else {}
-    return Goal(type=PROVIDER_PREFIX + package.name, name=_name(package), custom=True, inputs=inputs)
+    goal = Goal(type=PROVIDER_PREFIX + package.name, name=_name(package), custom=True, inputs=inputs)
+    return with_plugin(goal, package)
+
+
+def with_plugin(goal: Goal, package: Package) -> Goal:
+    """Return the registration of a provider with the plugin's version and URL among the inputs, if given."""
+    if not package.version and not package.url:
+        return goal
+    version = {"version": package.version} if package.version else {}
+    internal = {"pluginDownloadURL": package.url} if package.url else {}
+    return dataclasses.replace(goal, inputs={**goal.inputs, **version, "__internal": internal})
 
 
 def _name(package: Package) -> str:
-    parts = [part for part in (package.version, package.url) if part]
-    return "_".join(["default", *(re.sub(r"[^A-Za-z0-9]", "_", part) for part in parts)])
+    """Return the name as Pulumi makes it: the version's parts, and what of the URL may stand in a name."""
+    match = _VERSION.fullmatch(package.version)
+    parts = [part for group in match.groups("") for part in group.split(".") if part] if match else []
+    segments = (segment for segment in package.url.split("/") if segment)
+    url = "/".join(re.sub(r"[^A-Za-z0-9_.-]", "_", segment) for segment in segments)
+    return "_".join(["default", *parts, *([url] if url else [])])

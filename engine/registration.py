@@ -5,7 +5,7 @@ Find out who it is and what it was before, and whether this operation may touch 
 
 import dataclasses
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import Future
 from typing import Any
 
@@ -87,7 +87,9 @@ class Registrar:
         """
         self._run.check()
         try:
-            if goal.custom and not urns.is_provider_type(goal.type):
+            if urns.is_provider_type(goal.type):
+                goal = packages.with_plugin(goal, self._package(goal))
+            elif goal.custom:
                 goal = dataclasses.replace(goal, provider=self.provider_reference(goal))
         except StepFailed:
             return self._lose(_state(self._claim(goal), goal))
@@ -123,6 +125,11 @@ class Registrar:
         except StepFailed:
             return self._lose(new)
 
+    def awaits_creation(self, needed: Collection[str]) -> bool:
+        """Say whether one of the resources, or one within the components among them, is not there yet."""
+        missing = self._lost | self._absent
+        return not missing.isdisjoint(needed) or self._journal.awaits_creation(needed)
+
     def provider_reference(self, goal: Goal) -> str:
         """Return the provider that carries the resource's calls out; a default one is made on first use."""
         name = urns.package_of(goal.type)
@@ -130,8 +137,11 @@ class Registrar:
         chosen = goal.provider or goal.providers.get(name) or (parent and parent.providers.get(name))
         if chosen:
             return chosen
-        package = Package(name, goal.version, goal.download_url)
-        return self.default_reference(self.packages.resolve(goal.package_ref, package))
+        return self.default_reference(self._package(goal))
+
+    def _package(self, goal: Goal) -> Package:
+        package = Package.of(urns.package_of(goal.type), goal.version, goal.download_url)
+        return self.packages.resolve(goal.package_ref, package)
 
     def default_reference(self, package: Package) -> str:
         """Return the reference of a package's default provider, registering it on first use."""

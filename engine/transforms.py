@@ -156,6 +156,7 @@ def _with_options(goal: Goal, options: resource_pb2.TransformResourceOptions) ->
         ),
         additional_secret_outputs=tuple(options.additional_secret_outputs),
         hooks=goals.hooks(options.hooks),
+        import_id=getattr(options, "import"),
     )
 
 
@@ -166,7 +167,7 @@ def _options(goal: Goal) -> resource_pb2.TransformResourceOptions:
     stumble: these stay as they are.
     """
     timeouts = {name: _duration(seconds) for name, seconds in goal.custom_timeouts.items()}
-    return resource_pb2.TransformResourceOptions(
+    options = resource_pb2.TransformResourceOptions(
         depends_on=goal.dependencies,
         protect=goal.protect,
         ignore_changes=goal.ignore_changes,
@@ -186,6 +187,8 @@ def _options(goal: Goal) -> resource_pb2.TransformResourceOptions:
         additional_secret_outputs=goal.additional_secret_outputs,
         hooks=goals.hooks_message(goal.hooks),
     )
+    setattr(options, "import", goal.import_id)  # a word of Python's own
+    return options
 
 
 def _alias(alias: Alias) -> alias_pb2.Alias:
