@@ -86,7 +86,7 @@ class Transforms:
             name=goal.name,
             custom=goal.custom,
             parent=goal.parent,
-            properties=_outputs(goal.inputs, goal.property_dependencies if goal.transforms else {}),
+            properties=outputs(goal.inputs, goal.property_dependencies if goal.transforms else {}),
             options=_options(goal),
         )
         try:
@@ -100,7 +100,7 @@ class Transforms:
             provider=goal.provider, version=goal.version, plugin_download_url=goal.download_url
         )
         request = resource_pb2.TransformInvokeRequest(
-            token=goal.token, args=_outputs(goal.args, {}), options=options
+            token=goal.token, args=outputs(goal.args, {}), options=options
         )
         try:
             answer = self._callbacks.call(token, request, resource_pb2.TransformInvokeResponse)
@@ -209,7 +209,7 @@ def _duration(seconds: float) -> str:
     return f"{seconds}s"
 
 
-def _outputs(properties: Properties, dependencies: Mapping[str, Iterable[str]]) -> Any:
+def outputs(properties: Properties, dependencies: Mapping[str, Iterable[str]]) -> Any:
     """Encode properties as transforms get them: what is secret, unknown or depends on others is an output."""
     marked: Properties = {}
     for key, value in properties.items():

@@ -75,13 +75,14 @@ def test_what_has_a_form_of_its_own_on_the_wire_is_left_to_the_sdk(value: Any) -
     assert wire.to_plain({"deep": [{"down": value}]}) is None
 
 
-@given(values)
-def test_plain_inputs_are_serialised_as_the_sdk_does(untouched: Any, value: Any) -> None:
+@given(values, st.booleans())
+def test_plain_inputs_are_serialised_as_the_sdk_does(untouched: Any, value: Any, remote: bool) -> None:
     own = resource().translate_input_property
+    options = {"keep_output_values": remote, "exclude_resource_refs_from_deps": remote}
 
     async def both() -> tuple[Any, Any]:
-        first = await rpc.serialize_property(value, [], "key", None, own)
-        return first, await untouched.serialize_property(value, [], "key", None, own)
+        first = await rpc.serialize_property(value, [], "key", None, own, **options)
+        return first, await untouched.serialize_property(value, [], "key", None, own, **options)
 
     first, second = asyncio.run(both())
     assert shown(first) == shown(second)

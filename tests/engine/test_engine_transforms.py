@@ -8,11 +8,14 @@ from typing import Any
 
 import pulumi
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pulumi import InvokeTransformArgs, InvokeTransformResult, ResourceTransformArgs, ResourceTransformResult
 from pulumi import ResourceOptions as Options
 from pulumi.runtime.settings import SETTINGS
 
-from engine import Engine, StackRef, UpdateFailed
+from engine import Engine, StackRef, UpdateFailed, transforms, wire
+from engine.values import UNKNOWN, secret
 from tests.engine import states
 from tests.engine.fake import FakeCloud, Group, Thing, World
 
@@ -37,6 +40,28 @@ def with_options(**options: Any) -> Transform:
         return ResourceTransformResult(args.props, Options.merge(args.opts, Options(**options)))
 
     return transform
+
+
+leaves = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text() | st.just(UNKNOWN)
+texts = st.text(max_size=3)
+values = st.recursive(
+    leaves,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3) | inner.map(secret),
+    max_leaves=8,
+)
+
+
+@given(
+    st.dictionaries(texts, values, max_size=4),
+    st.dictionaries(texts, st.sets(st.text(min_size=1)), max_size=4),
+)
+def test_what_a_transform_is_told_is_what_was_registered(
+    properties: dict[str, Any], dependencies: dict[str, set[str]]
+) -> None:
+    found: dict[str, set[str]] = {}
+
+    assert wire.from_struct(transforms.outputs(properties, dependencies), found) == properties
+    assert found == {key: urns for key, urns in dependencies.items() if urns and key in properties}
 
 
 def test_a_transform_changes_the_properties(
