@@ -146,7 +146,7 @@ def timeouts(message: resource_pb2.RegisterResourceRequest.CustomTimeouts) -> di
 
 def hooks(message: resource_pb2.RegisterResourceRequest.ResourceHooksBinding) -> dict[str, list[str]]:
     """Decode the names of hooks, by moment, in the state's words."""
-    return {moment: list(names) for name, moment in _MOMENTS.items() if (names := getattr(message, name))}
+    return {_MOMENTS[field.name]: list(names) for field, names in message.ListFields()}
 
 
 def hooks_message(

@@ -1,11 +1,13 @@
 """Transforms: functions of the program that change registrations and invokes before they are acted on."""
 
+import contextlib
 import dataclasses
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from google.protobuf import struct_pb2  # type: ignore[import-untyped]
 from pulumi.runtime.proto import alias_pb2, resource_pb2
 
 from engine import goals, wire
@@ -70,17 +72,9 @@ class Transforms:
 
         EngineError if one of them raises or returns nonsense.
         """
-        for token in (*goal.transforms, *inherited, *self._stack):
-            goal = self._apply(token, goal)
-        return goal
-
-    def applied_to_invoke(self, goal: InvokeGoal) -> InvokeGoal:
-        """Return what the invoke transforms make of the call; EngineError if one of them raises."""
-        for token in self._invoke:
-            goal = self._apply_to_invoke(token, goal)
-        return goal
-
-    def _apply(self, token: str, goal: Goal) -> Goal:
+        tokens = (*goal.transforms, *inherited, *self._stack)
+        if not tokens:
+            return goal
         request = resource_pb2.TransformRequest(
             type=goal.type,
             name=goal.name,
@@ -89,41 +83,53 @@ class Transforms:
             properties=outputs(goal.inputs, goal.property_dependencies if goal.transforms else {}),
             options=_options(goal),
         )
-        try:
-            answer = self._callbacks.call(token, request, resource_pb2.TransformResponse)
-            return _changed(goal, answer)
-        except (CallbackFailed, ValueError) as error:
-            raise EngineError(f"a transform of {goal.type} {goal.name!r} failed: {error}") from error
+        with _failing(f"a transform of {goal.type} {goal.name!r}"):
+            for token in tokens:
+                # What one returns is handed to the next as it is: a secret is an output to the first only.
+                answer = self._callbacks.call(token, request, resource_pb2.TransformResponse)
+                if answer.HasField("options"):
+                    request.options.CopyFrom(answer.options)
+                if answer.HasField("properties"):
+                    request.properties.CopyFrom(answer.properties)
+            return _with_properties(_with_options(goal, request.options), request.properties)
 
-    def _apply_to_invoke(self, token: str, goal: InvokeGoal) -> InvokeGoal:
+    def applied_to_invoke(self, goal: InvokeGoal) -> InvokeGoal:
+        """Return what the invoke transforms make of the call; EngineError if one of them raises."""
+        if not self._invoke:
+            return goal
         options = resource_pb2.TransformInvokeOptions(
             provider=goal.provider, version=goal.version, plugin_download_url=goal.download_url
         )
         request = resource_pb2.TransformInvokeRequest(
-            token=goal.token, args=outputs(goal.args, {}), options=options
+            token=goal.token, args=wire.to_struct(goal.args), options=options
         )
-        try:
-            answer = self._callbacks.call(token, request, resource_pb2.TransformInvokeResponse)
-            args = wire.from_struct(answer.args) if answer.HasField("args") else goal.args
-        except (CallbackFailed, ValueError) as error:
-            raise EngineError(f"a transform of the invoke {goal.token} failed: {error}") from error
-        options = answer.options if answer.HasField("options") else options
-        return dataclasses.replace(
-            goal,
-            args=args,
-            provider=options.provider,
-            version=options.version,
-            download_url=options.plugin_download_url,
-        )
+        with _failing(f"a transform of the invoke {goal.token}"):
+            for token in self._invoke:
+                answer = self._callbacks.call(token, request, resource_pb2.TransformInvokeResponse)
+                if answer.HasField("options"):
+                    request.options.CopyFrom(answer.options)
+                if answer.HasField("args"):
+                    request.args.CopyFrom(answer.args)
+            return dataclasses.replace(
+                goal,
+                args=wire.from_struct(request.args),
+                provider=request.options.provider,
+                version=request.options.version,
+                download_url=request.options.plugin_download_url,
+            )
 
 
-def _changed(goal: Goal, answer: resource_pb2.TransformResponse) -> Goal:
-    if answer.HasField("options"):
-        goal = _with_options(goal, answer.options)
-    if not answer.HasField("properties"):
-        return goal
+@contextlib.contextmanager
+def _failing(what: str) -> Iterator[None]:
+    try:
+        yield
+    except (CallbackFailed, ValueError) as error:
+        raise EngineError(f"{what} failed: {error}") from error
+
+
+def _with_properties(goal: Goal, properties: struct_pb2.Struct) -> Goal:
     found: dict[str, set[str]] = {}
-    inputs = wire.from_struct(answer.properties, found)
+    inputs = wire.from_struct(properties, found)
     # The SDK tells no dependencies of what a transform returns: an input keeps those that it had.
     known = goal.property_dependencies
     dependencies = {key: sorted({*known.get(key, ()), *found.get(key, ())}) for key in sorted(inputs)}

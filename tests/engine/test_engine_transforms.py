@@ -235,6 +235,22 @@ def test_secrets_and_dependencies_pass_through_a_transform(
     assert state["dependencies"] == [base["urn"]]
 
 
+def test_a_secret_within_what_one_transform_returned_makes_the_whole_secret_to_the_next(
+    engine: Engine, stack: StackRef, root: Path
+) -> None:
+    """As with Pulumi's own engine and this SDK; the state would differ otherwise."""
+
+    def wrapping(args: ResourceTransformArgs) -> ResourceTransformResult:
+        return ResourceTransformResult({"box": {"key": args.props["key"]}}, args.opts)
+
+    def program() -> None:
+        Thing("a", Options(transforms=[wrapping, adding(size=1)]), key=pulumi.Output.secret("k3y"))
+
+    engine.up(stack, program)
+
+    assert "ciphertext" in states.named(root, stack, "a")["inputs"]["box"]
+
+
 def test_unknowns_pass_through_a_transform_in_a_preview(engine: Engine, stack: StackRef) -> None:
     def program() -> None:
         Thing("a", Options(transforms=[adding(size=1)]), of=Thing("base").id, list=[Thing("c").answer])
