@@ -78,7 +78,10 @@ class Engine(Stacks):
         request = _request(config, secret_config, message, on_event, options)
         started = time.monotonic()
         with self._entered(stack, options):
-            operation = self._operation(stack, self._storage.load(stack), request, expect=expect)
+            data = self._storage.load(stack)
+            if options.preview_first:
+                self._operation(stack, data, request.silent, expect=expect, preview=True).update(program)
+            operation = self._operation(stack, data, request, expect=expect)
             operation.update(program)
         return self._result(operation, started)
 

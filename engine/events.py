@@ -139,10 +139,13 @@ class Events:
         more = {"urn": urn} if urn else {}
         self._emit("diagnosticEvent", {**more, **body, **({"ephemeral": True} if ephemeral else {})})
 
-    def finish(self, *, result: str) -> None:
-        """Close the stream; `result` is succeeded or failed. What is told later is dropped."""
+    def finish(self, *, result: str, unsure: bool) -> None:
+        """Close the stream; `result` is succeeded or failed. What is told later is dropped.
+
+        `unsure` if of some provider call nobody knows what it did.
+        """
         summary = {
-            "maybeCorrupt": False,
+            "maybeCorrupt": unsure,
             "durationSeconds": math.ceil(time.monotonic() - self._started),
             "resourceChanges": dict(self.changes),
             "PolicyPacks": {},

@@ -201,7 +201,7 @@ class Operation:
         except EngineError as error:
             self.run.fail(str(error), cause=error)
         self._record(kind)
-        self._events.finish(result=self._result)
+        self._events.finish(result=self._result, unsure=self.journal.calling)
         if self.run.failed:
             raise self._failure(kind) from self.run.cause
 
@@ -218,6 +218,8 @@ class Operation:
 
     def _attend(self, work: Callable[[], None]) -> None:
         """Do the work; where the operation can be cancelled, so that nothing in it can prevent that."""
+        if not self._targets.limited:
+            self._providers.refuse_unsupported(entry.state for entry in self.journal.entries())
         cancellation = self._request.options.cancellation
         if cancellation is None:
             work()

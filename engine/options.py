@@ -25,6 +25,8 @@ class Options:
     """What depends on the excluded ones is left as it is too."""
     replace: tuple[str, ...] = ()
     """Replace these, whatever their providers say. To touch nothing else, name them as targets too."""
+    preview_first: bool = False
+    """Of `up`: run the program as a preview before, and change nothing if that fails."""
     preview_only: bool = False
     """Refresh and destroy only: say what would be done, do nothing, take no lock."""
     continue_on_error: bool = False

@@ -91,7 +91,8 @@ class CreateResult:
 class ReadResult:
     """A resource as it is now; `id` is None when it no longer exists.
 
-    `reasons` say what keeps it from being ready or whole; they are recorded as the resource's initErrors.
+    Without `inputs` the recorded ones stay. `reasons` say what keeps it from being ready or whole; they are
+    recorded as the resource's initErrors.
     """
 
     id: str | None

@@ -6,7 +6,7 @@ out: check is CheckConfig, diff is DiffConfig, create configures and gives an id
 
 import threading
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from engine import urns
@@ -50,12 +50,27 @@ class Providers:
         """Return a new instance; Unsupported if there is no provider for the package."""
         factory = self._factories.get(package)
         if factory is None:
-            known = ", ".join(sorted(self._factories)) or "none"
-            raise Unsupported(
-                f"no provider for package {package!r}: the embedded engine has providers for {known}; "
-                "run the stack with Pulumi's own engine, or leave the package out"
-            )
+            raise self._unsupported(package)
         return factory()
+
+    def refuse_unsupported(self, states: Iterable[ResourceState]) -> None:
+        """Raise Unsupported if a recorded resource needs a provider that there is not."""
+        used = {
+            state.provider: state
+            for state in states
+            if state.provider and not (state.retain_on_delete or state.pending_replacement)
+        }
+        for reference, state in used.items():
+            package = urns.package_of(urns.parse(reference.rpartition("::")[0]).type)
+            if package not in self._factories:
+                raise Unsupported(f"{self._unsupported(package)} (the state holds {state.urn})")
+
+    def _unsupported(self, package: str) -> Unsupported:
+        known = ", ".join(sorted(self._factories)) or "none"
+        return Unsupported(
+            f"no provider for package {package!r}: the embedded engine has providers for {known}; "
+            "run the stack with Pulumi's own engine, or leave the package out"
+        )
 
     def configure(self, reference: str, inputs: Properties, instance: Provider | None = None) -> None:
         """Configure the instance of a reference, if it is not yet."""

@@ -9,7 +9,7 @@ from engine.codec import now
 from engine.errors import EngineError
 from engine.events import Op, Step
 from engine.journal import Entry
-from engine.plan import with_secrets
+from engine.plan import marked_like, with_secrets
 from engine.provider import DiffResult, PropertyDiff, Provider, ProviderError
 from engine.run import Run, Stopped
 from engine.state import ResourceState
@@ -99,7 +99,8 @@ class Refresh:
         )
         if found.id is None:
             return None
-        after = dataclasses.replace(state, id=found.id, inputs=found.inputs, init_errors=found.reasons)
+        inputs = marked_like(found.inputs, state.inputs) if found.inputs else state.inputs
+        after = dataclasses.replace(state, id=found.id, inputs=inputs, init_errors=found.reasons)
         return dataclasses.replace(after, outputs=with_secrets(found.outputs, after))
 
     def _take(self, entry: Entry, after: ResourceState) -> None:

@@ -1,7 +1,7 @@
 """What an operation is asked to do, as its caller gave it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from engine.events import EventSink
@@ -22,6 +22,11 @@ class Request:
     message: str = ""
     on_event: EventSink | None = None
     options: Options = DEFAULTS
+
+    @property
+    def silent(self) -> "Request":
+        """The same, with nobody told."""
+        return replace(self, on_event=None)
 
     @property
     def all_config(self) -> dict[str, str]:

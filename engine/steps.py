@@ -70,6 +70,8 @@ class Steps:
         )
         if state == before and same(state.inputs, before.inputs):
             state = before
+        elif state.custom:  # what is secret may be said anew
+            state = dataclasses.replace(state, outputs=with_secrets(before.outputs, state))
         with self.running(Step(op=Op.SAME, old=before, new=state)):
             if is_provider_type(state.type):
                 self.provider_resources.keep(state.urn, state.id, state.inputs)

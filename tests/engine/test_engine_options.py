@@ -269,3 +269,129 @@ def test_references_to_a_renamed_resource_are_rewritten_even_if_the_run_fails(
     prefix = "urn:pulumi:dev::proj::fake:index:Thing::"
     assert states.named(root, stack, "user")["dependencies"] == [f"{prefix}new"]
     states.assert_sound(root, stack)
+
+
+def test_protection_and_companionship_are_inherited_from_the_parent(
+    engine: Engine, stack: StackRef, root: Path
+) -> None:
+    def program() -> None:
+        host = Thing("host")
+        group = Group("g", Options(protect=True, deleted_with=host))
+        Thing("a", Options(parent=group))
+        Thing("b", Options(parent=group, protect=False))
+
+    engine.up(stack, program)
+
+    a, b = states.named(root, stack, "a"), states.named(root, stack, "b")
+    assert (a["protect"], a["deletedWith"].split("::")[-1]) == (True, "host")
+    assert "protect" not in b
+
+
+def test_a_retained_resource_that_is_replaced_stays_in_the_world(
+    engine: Engine, stack: StackRef, world: World, root: Path
+) -> None:
+    engine.up(stack, one(Options(retain_on_delete=True), forced=1))
+
+    engine.up(stack, one(Options(retain_on_delete=True), forced=2))
+
+    assert list(world.resources) == ["a-1", "a-2"]
+    assert states.names(root, stack).count("a") == 1
+
+
+def test_a_protected_dependent_prevents_deleting_first(engine: Engine, stack: StackRef, world: World) -> None:
+    def program(first: int) -> Any:
+        def run() -> None:
+            base = Thing("base", first=first)
+            Thing("safe", Options(protect=True), forced=base.id)
+
+        return run
+
+    engine.up(stack, program(1))
+    with pytest.raises(UpdateFailed, match=r"as part of replacing .*: it is protected"):
+        engine.up(stack, program(2))
+
+    assert world.names("delete") == []
+
+
+def test_a_preview_shows_the_replacement_that_protection_forbids(
+    engine: Engine, stack: StackRef, world: World
+) -> None:
+    def program(forced: int) -> Any:
+        def run() -> None:
+            Thing("a", Options(protect=True), forced=forced)
+            Thing("b", Options(protect=True), forced=forced)
+
+        return run
+
+    engine.up(stack, program(1))
+    events: list[dict[str, Any]] = []
+    with pytest.raises(UpdateFailed) as failure:
+        engine.preview(stack, program(2), on_event=events.append)
+
+    assert len(failure.value.diagnostics) == 2
+    [summary] = [event["summaryEvent"] for event in events if "summaryEvent" in event]
+    assert summary["resourceChanges"] == {"same": 1, "replace": 2}
+
+
+def test_a_tainted_resource_is_replaced_and_the_mark_is_gone(
+    engine: Engine, stack: StackRef, world: World, root: Path
+) -> None:
+    engine.up(stack, one())
+    deployment = engine.export(stack)
+    [thing] = [item for item in deployment["deployment"]["resources"] if item["urn"].endswith("::a")]
+    thing["taint"] = True
+    engine.import_deployment(stack, {**deployment, "version": 4, "features": ["taint"]})
+
+    assert engine.up(stack, one()).changes == {"same": 1, "replace": 1}
+    assert "taint" not in states.named(root, stack, "a")
+    assert engine.up(stack, one()).changes == {"same": 2}
+
+
+def test_an_alias_is_claimed_once(engine: Engine, stack: StackRef, world: World) -> None:
+    def program() -> None:
+        Thing("x", Options(aliases=[pulumi.Alias(name="a")]))
+        Thing("y", Options(aliases=[pulumi.Alias(name="a")]))
+
+    engine.up(stack, one())
+
+    assert engine.up(stack, program).changes == {"same": 2, "create": 1}
+    assert len(world.resources) == 2
+    assert world.names("delete") == []
+
+
+def test_a_resource_that_had_no_parent_is_found_by_an_alias_that_says_so(
+    engine: Engine, stack: StackRef, world: World
+) -> None:
+    def moved() -> None:
+        Thing("a", Options(parent=Group("g"), aliases=[pulumi.Alias(parent=pulumi.ROOT_STACK_RESOURCE)]))
+
+    engine.up(stack, one())
+
+    assert engine.up(stack, moved).changes == {"same": 2, "create": 1}
+
+
+def test_an_unready_resource_is_replaced_where_the_program_says_so(
+    engine: Engine, stack: StackRef, world: World
+) -> None:
+    world.fail_partially("create", "a")
+    program = one(Options(replace_on_changes=["*"]))
+    with pytest.raises(UpdateFailed):
+        engine.up(stack, program)
+    world.heal()
+
+    result = engine.up(stack, program)
+
+    assert result.changes == {"same": 1, "replace": 1}
+    assert [step.keys for step in result.steps if step.op == "replace"] == [("#initerror",)]
+
+
+def test_a_component_is_replaced_with_the_resource_it_names(engine: Engine, stack: StackRef) -> None:
+    def program(forced: int) -> Any:
+        def run() -> None:
+            Group("g", Options(replace_with=[Thing("a", forced=forced)]))
+
+        return run
+
+    engine.up(stack, program(1))
+
+    assert engine.up(stack, program(2)).changes == {"same": 1, "replace": 2}

@@ -203,3 +203,48 @@ def test_errors_show_no_secret_value_of_the_state(engine: Engine, stack: StackRe
         engine.up(stack, secret_program)
 
     assert WORD not in str(failure.value) + str(failure.value.diagnostics)
+
+
+def test_secrets_stay_secret_on_every_way_into_the_state(
+    engine: Engine, stack: StackRef, world: World, root: Path
+) -> None:
+    """In a trigger, nested in inputs, in outputs of components and of the stack, and through a refresh."""
+    hidden = pulumi.Output.secret
+
+    def program() -> None:
+        a = Thing(
+            "a",
+            pulumi.ResourceOptions(replacement_trigger=hidden("s3cr3t-1")),
+            nested={"list": [hidden("s3cr3t-2")]},
+            key=hidden("s3cr3t-3"),
+        )
+        Group("g", None, {"in": hidden("s3cr3t-4")}, {"out": a.id.apply(lambda _: hidden("s3cr3t-5"))})
+        pulumi.export("made", pulumi.Output.all(a.key).apply(lambda found: f"{found[0]} and more"))
+
+    engine.up(stack, program)
+    world.named("a").update(key="s3cr3t-6", nested={"list": ["x"]})
+    engine.refresh(stack)
+
+    assert "s3cr3t-" not in every_file(root)
+    assert engine.outputs(stack).secret_names == {"made"}
+    assert engine.up(stack, program).changes == {"same": 2, "update": 1}
+
+
+def test_what_becomes_secret_without_a_change_is_recorded_so(
+    engine: Engine, stack: StackRef, world: World, root: Path
+) -> None:
+    engine.up(stack, lambda: Thing("a", key="s3cr3t", token="hidden"))
+
+    result = engine.up(
+        stack,
+        lambda: Thing(
+            "a",
+            pulumi.ResourceOptions(additional_secret_outputs=["token"]),
+            key=pulumi.Output.secret("s3cr3t"),
+            token="hidden",
+        ),
+    )
+
+    assert result.changes == {"same": 2}
+    assert "s3cr3t" not in states.checkpoint_file(root, stack).read_text()
+    assert "ciphertext" in states.named(root, stack, "a")["outputs"]["token"]
