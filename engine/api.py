@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from engine import checkpoint
 from engine.backend import Backend
 from engine.compression import Compression
-from engine.errors import StackMoved
+from engine.errors import EngineError, StackMoved
 from engine.events import EventSink
 from engine.names import StackRef
 from engine.operation import Operation
@@ -75,6 +75,10 @@ class Engine(Stacks):
         is done. Raises ConcurrentUpdateError if the stack is locked and UpdateFailed if the update did not
         succeed.
         """
+        if options.preview_only:
+            raise EngineError(
+                "preview_only is for refresh and destroy; to see what up would do, call preview"
+            )
         request = _request(config, secret_config, message, on_event, options)
         started = time.monotonic()
         with self._entered(stack, options):

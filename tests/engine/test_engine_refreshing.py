@@ -6,7 +6,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from engine import DiffKind, Engine, Options, StackRef, UpdateFailed
+from engine import DiffKind, Engine, EngineError, Options, StackRef, UpdateFailed
 from tests.engine import states
 from tests.engine.fake import Group, Thing, World
 
@@ -176,3 +176,12 @@ def test_refresh_and_destroy_can_be_asked_what_they_would_do(
     assert world.names("delete") == []
     assert sorted(path for path in root.rglob("*") if path.is_file()) == before
     assert states.checkpoint_file(root, stack).read_bytes() == content
+
+
+def test_an_update_that_is_to_change_nothing_is_refused(
+    engine: Engine, stack: StackRef, world: World
+) -> None:
+    with pytest.raises(EngineError, match="call preview"):
+        engine.up(stack, things(a=1), options=Options(preview_only=True))
+
+    assert world.calls == []
