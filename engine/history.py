@@ -72,10 +72,11 @@ class History:
                 self._backend.copy(source, f"{new.history_folder}/{new.name}-{rest}")
                 self._backend.delete(source)
 
-    def remove(self, stack: StackRef) -> None:
-        """Delete the stack's entries. Backups stay."""
-        for name in self._backend.list(stack.history_folder):
-            self._backend.delete(f"{stack.history_folder}/{name}")
+    def remove(self, stack: StackRef, *, backups: bool) -> None:
+        """Delete the stack's entries, and its backups if they are to go too."""
+        for folder in (stack.history_folder, stack.backups_folder) if backups else (stack.history_folder,):
+            for name in self._backend.list(folder):
+                self._backend.delete(f"{folder}/{name}")
 
     def _names(self, stack: StackRef) -> list[str]:
         return [name for name in self._backend.list(stack.history_folder) if _ENTRY.fullmatch(name)]

@@ -79,8 +79,8 @@ class Stacks:
                 raise _already_exists(new)
             self._storage.move(stack, new, _compact(renamed))
 
-    def remove(self, stack: StackRef, force: bool = False) -> None:
-        """Forget the stack and its history.
+    def remove(self, stack: StackRef, force: bool = False, *, remove_backups: bool = False) -> None:
+        """Forget the stack and its history, with `remove_backups` also every copy of its checkpoints.
 
         With resources left only by `force` (they then stay as they are).
         """
@@ -92,7 +92,7 @@ class Stacks:
                     f"{stack} still has {len(left)} resource(s), such as {left[-1]}; destroy it first, "
                     "or remove it by force"
                 )
-            self._storage.remove(stack)
+            self._storage.remove(stack, backups=remove_backups)
 
     def stacks(self, project: str) -> list[str]:
         """Return the names of the project's stacks, sorted."""

@@ -139,14 +139,20 @@ class Storage:
         folder = locks.folder_of(project)
         return {name for name in self.backend.list(folder) if self.backend.list(f"{folder}/{name}")}
 
-    def remove(self, stack: StackRef) -> None:
-        """Delete checkpoint, tags and history. `.bak` and backups stay. StackNotFound if there is none."""
+    def remove(self, stack: StackRef, *, backups: bool = False) -> None:
+        """Delete checkpoint, tags and history. StackNotFound if there is none.
+
+        `.bak` and backups stay, unless `backups` says that they are to go too.
+        """
         found = self._variants(stack)
         if not found:
             raise StackNotFound(f"no stack named {stack.name!r} found in project {stack.project!r}")
         self._retire(found)
         self.backend.delete(stack.tags_key)
-        self.history.remove(stack)
+        self.history.remove(stack, backups=backups)
+        if backups:
+            for extension in EXTENSIONS.values():
+                self.backend.delete(f"{stack.checkpoint_key}{extension}.bak")
 
     def move(self, old: StackRef, new: StackRef, data: bytes) -> None:
         """Make `data` the checkpoint of `new` and take `old` away, with both locks held.

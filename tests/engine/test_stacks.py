@@ -236,6 +236,14 @@ def test_a_stack_with_nothing_but_itself_is_removed(engine: Engine, stack: Stack
     assert engine.stacks("proj") == []
 
 
+def test_backups_go_with_the_stack_where_that_is_wanted(engine: Engine, stack: StackRef, root: Path) -> None:
+    engine.up(stack, lambda: Thing("a"))
+
+    engine.remove(stack, force=True, remove_backups=True)
+
+    assert [path.name for path in root.rglob("*") if path.is_file()] == ["meta.yaml"]
+
+
 def test_history_is_read_in_pages(engine: Engine, stack: StackRef) -> None:
     for number in range(5):
         engine.up(stack, lambda: Thing("a"), message=str(number))
@@ -377,3 +385,40 @@ def test_a_stack_without_secrets_gets_its_first_passphrase(
     new = Engine(FileBackend(root), {"fake": world.provider}, passphrase="new")
     new.up(stack, secret_program)
     assert new.outputs(stack).values == {"word": "exported"}
+
+
+@pytest.mark.parametrize("operation", ["up", "destroy", "refresh", "init", "remove", "import"])
+def test_a_backend_that_fails_at_any_call_leaves_a_sound_state(
+    tmp_path: Path, world: World, stack: StackRef, operation: str
+) -> None:
+    """Each call that changes a file fails in turn, and all after it."""
+    for calls in range(100):
+        folder = tmp_path / str(calls)
+        healthy = Engine(FileBackend(folder), {"fake": world.provider})
+        if operation != "init":
+            healthy.up(stack, family)
+        exported = None if operation == "init" else healthy.export(stack)
+        failing = Engine(Failing(folder, calls), {"fake": world.provider})
+        actions: dict[str, Callable[[], object]] = {
+            "up": lambda failing=failing: failing.up(stack, lambda: Thing("other")),
+            "destroy": lambda failing=failing: failing.destroy(stack),
+            "refresh": lambda failing=failing: failing.refresh(stack),
+            "init": lambda failing=failing: failing.init(stack),
+            "remove": lambda failing=failing: failing.remove(stack, force=True),
+            "import": lambda failing=failing, exported=exported: failing.import_deployment(
+                stack, exported or {}
+            ),
+        }
+        failed = True
+        with contextlib.suppress(EngineError):
+            actions[operation]()
+            failed = False
+
+        healthy.cancel(stack)
+        if stack.name in healthy.stacks("proj"):
+            states.assert_sound(folder, stack)
+            healthy.outputs(stack)
+        assert not list(folder.rglob("*.tmp"))
+        if not failed:
+            break
+    assert 2 < calls < 99
