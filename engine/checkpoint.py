@@ -21,6 +21,10 @@ FEATURES: Final = UNMANAGED_FEATURES | {"hooks", "replaceWith", "taint", "byteSt
 """Features of version 4 that are understood; a state that uses another one is refused."""
 
 
+_SPECIAL: Final = tuple(word.encode() for word in (SIGNATURE, *UNKNOWN_TEXTS))
+"""What a file with any special value in it holds."""
+
+
 @dataclass(frozen=True)
 class Document:
     """A checkpoint file or an exported deployment, parsed but not yet decoded.
@@ -65,11 +69,8 @@ EMPTY: Final = Document(latest=None, special=False)
 """What a stack that does not exist holds."""
 
 
-def parse(data: bytes) -> Document:
-    """Parse a checkpoint file (or an export) without decoding its values.
-
-    CheckpointRefused if not understood.
-    """
+def loads(data: bytes) -> Any:
+    """Return the JSON of a checkpoint file; CheckpointRefused if it is none."""
     try:
         text = data.decode()
         document = json.loads(text, parse_float=number)
@@ -77,7 +78,15 @@ def parse(data: bytes) -> Document:
             document = json.loads(_without_lone_surrogates(text), parse_float=number)
     except (ValueError, RecursionError) as error:
         raise CheckpointRefused(f"the state is no JSON: {error}") from error
-    return parse_document(document, special=SIGNATURE in text or any(word in text for word in UNKNOWN_TEXTS))
+    return document
+
+
+def parse(data: bytes) -> Document:
+    """Parse a checkpoint file (or an export) without decoding its values.
+
+    CheckpointRefused if not understood.
+    """
+    return parse_document(loads(data), special=any(word in data for word in _SPECIAL))
 
 
 def parse_document(document: Any, *, special: bool = True) -> Document:

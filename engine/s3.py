@@ -14,7 +14,13 @@ from typing import Any, Final
 import boto3
 from botocore import UNSIGNED
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoCredentialsError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    HTTPClientError,
+    IncompleteReadError,
+    NoCredentialsError,
+)
 from botocore.exceptions import ConnectionError as Unreachable
 
 from engine import s3_address
@@ -33,8 +39,14 @@ ATTEMPTS: Final = 4
 DURABLE_DELAYS: Final = (1.0, 1.2, 1.44, 1.728, 2.07, 2.49, 2.99, 3.58, 4.3, 5.16)
 """Seconds between further attempts to write a checkpoint: as often and as long as Pulumi's CLI tries."""
 
+DURABLE_SECONDS: Final = 120.0
+"""After so many seconds no further attempt is begun, however long each one took to fail."""
+
 CONNECTIONS: Final = 64
 """Connections that are kept for further requests, from any thread."""
+
+PAGE: Final = 1000
+"""Names in one answer to a listing, which is all that S3 gives at a time."""
 
 _ABSENT: Final = frozenset({"NoSuchKey", "404", "NotFound"})
 _HINTS: Final = {
@@ -81,23 +93,26 @@ class S3Backend:
     def read(self, key: str) -> bytes | None:
         """Return the object's content, or None if there is none."""
         with self._reported("read", key):
-            try:
-                answer = self.client.get_object(Bucket=self._address.bucket, Key=self._key(key))
-            except ClientError as error:
-                if _code(error) in _ABSENT:
-                    return None
-                raise
-            with contextlib.closing(answer["Body"]) as body:
-                return bytes(body.read())
+            left = ATTEMPTS
+            while (body := self._opened(key)) is not None:
+                try:
+                    with contextlib.closing(body):
+                        return bytes(body.read())
+                except (HTTPClientError, IncompleteReadError):  # botocore retries only until an answer begins
+                    left -= 1
+                    if not left:
+                        raise
+            return None
 
     def write(self, key: str, data: bytes, *, durable: bool = True) -> None:
         """Put the object; `durable` writes are tried again for half a minute more."""
+        last = time.monotonic() + DURABLE_SECONDS
         with self._reported("write", key):
             for delay in DURABLE_DELAYS if durable else ():
                 try:
                     return self._put(key, data)
                 except (ClientError, HTTPClientError, Unreachable) as error:
-                    if not _is_passing(error):
+                    if not _is_passing(error) or time.monotonic() > last:
                         raise
                 time.sleep(delay)
             return self._put(key, data)
@@ -155,12 +170,26 @@ class S3Backend:
     def _key(self, key: str) -> str:
         return self._address.prefix + key
 
+    def _opened(self, key: str) -> Any:
+        """Return the stream of an object's content, or None if there is no object."""
+        try:
+            return self.client.get_object(Bucket=self._address.bucket, Key=self._key(key))["Body"]
+        except ClientError as error:
+            if _code(error) in _ABSENT:
+                return None
+            raise
+
     def _put(self, key: str, data: bytes) -> None:
         self.client.put_object(Bucket=self._address.bucket, Key=self._key(key), Body=data, **self._encryption)
 
     def _pages(self, prefix: str) -> Iterator[dict[str, Any]]:
         paginator = self.client.get_paginator("list_objects_v2")
-        yield from paginator.paginate(Bucket=self._address.bucket, Prefix=prefix, Delimiter="/")
+        yield from paginator.paginate(
+            Bucket=self._address.bucket,
+            Prefix=prefix,
+            Delimiter="/",
+            PaginationConfig={"PageSize": PAGE},
+        )
 
     def _reported(self, verb: str, key: str) -> contextlib.AbstractContextManager[None]:
         return _reported(verb, f"{self.url}/{key}")

@@ -71,11 +71,11 @@ class Stacks:
         if stack == new:
             raise _already_exists(new)
         with self._locked(stack), self._locked(new):
-            data = self._existing(stack)
-            checkpoint.parse(data)
-            renamed = edits.rename(json.loads(data), stack, new)
+            document = checkpoint.loads(self._existing(stack))
+            checkpoint.parse_document(document)
+            renamed = edits.rename(document, stack, new)
             present = self._storage.load(new)
-            if present is not None and not _is_cut_off_rename(json.loads(present), renamed):
+            if present is not None and not _is_cut_off_rename(checkpoint.loads(present), renamed):
                 raise _already_exists(new)
             self._storage.move(stack, new, _compact(renamed))
 
@@ -147,7 +147,7 @@ class Stacks:
 
     def export(self, stack: StackRef, *, show_secrets: bool = False) -> dict[str, Any]:
         """Return the deployment as `pulumi stack export` does; secrets stay encrypted unless shown."""
-        document = json.loads(self._existing(stack))
+        document = checkpoint.loads(self._existing(stack))
         parsed = checkpoint.parse_document(document)
         features = {"features": document["features"]} if document.get("features") else {}
         deployment = (document.get("checkpoint") or {}).get("latest") or {}
@@ -217,15 +217,14 @@ class Stacks:
         IncorrectPassphrase if the present one does not open the state.
         """
         with self._locked(stack):
-            data = self._existing(stack)
-            parsed = checkpoint.parse(data)
+            document = checkpoint.loads(self._existing(stack))
+            parsed = checkpoint.parse_document(document)
             old = self._secrets(parsed.salt)
             if parsed.salt is not None:
                 old.check()
             Codec(old).decode(parsed)
             record = crypto.new_state(new)
             fresh = Secrets(new, record, lambda: record)
-            document = json.loads(data)
             latest = dict((document.get("checkpoint") or {}).get("latest") or {})
             latest = edits.change_secrets(latest, lambda secret: _sealed(_revealed(secret, old), fresh))
             latest["secrets_providers"] = {"type": "passphrase", "state": {"salt": record}}

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 from botocore.awsrequest import AWSResponse
+from botocore.exceptions import IncompleteReadError
+from botocore.response import StreamingBody
 
 from engine import BackendError, Engine, StackRef, open_backend, s3, s3_address
 from engine.s3_address import S3Address
@@ -150,6 +152,22 @@ def test_a_server_that_stays_ill_is_given_up(s3_url: str, patient: None) -> None
 
     assert tried > 20
     assert ill.refused - tried <= s3.ATTEMPTS
+
+
+def test_an_answer_that_breaks_off_is_asked_for_again(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    backend = s3server.opened(s3_url)
+    backend.write("a", b"data")
+    broken = iter([IncompleteReadError(actual_bytes=1, expected_bytes=4)] * (s3.ATTEMPTS - 1))
+    read = StreamingBody.read
+
+    def breaks_off(body: StreamingBody, *args: Any) -> bytes:
+        for error in broken:
+            raise error
+        return bytes(read(body, *args))
+
+    monkeypatch.setattr(StreamingBody, "read", breaks_off)
+
+    assert backend.read("a") == b"data"
 
 
 def test_a_refusal_is_not_asked_for_twice(s3_url: str, patient: None) -> None:
