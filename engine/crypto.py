@@ -73,7 +73,11 @@ def open_state(passphrase: str, state: str) -> AESGCM:
         raise CheckpointRefused(
             "the salt of the state's secrets provider is malformed (expected v1:salt:verifier)"
         )
-    cipher = cipher_for(passphrase, _decode(parts[1]))
+    try:
+        salt = _decode(parts[1])
+    except ValueError as error:
+        raise CheckpointRefused(f"the salt of the state's secrets provider is damaged: {error}") from error
+    cipher = cipher_for(passphrase, salt)
     if decrypt(cipher, parts[2]) != _VERIFIER:
         raise IncorrectPassphrase("incorrect passphrase: it does not open the state's secrets")
     return cipher
@@ -84,13 +88,13 @@ class Secrets:
 
     `state` is the salt record in the checkpoint, None as long as nothing was ever secret; the first secret
     written then takes the record that `fresh` gives, so that many stacks of one engine can share one
-    derivation.
+    derivation; without `fresh`, one of its own.
     """
 
-    def __init__(self, passphrase: str, state: str | None, fresh: Callable[[], str]) -> None:
+    def __init__(self, passphrase: str, state: str | None, fresh: Callable[[], str] | None = None) -> None:
         self.state = state
         self._passphrase = passphrase
-        self._fresh = fresh
+        self._fresh = fresh or (lambda: new_state(passphrase))
         self._cipher: AESGCM | None = None
         self._lock = threading.Lock()
 

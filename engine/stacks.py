@@ -224,7 +224,7 @@ class Stacks:
                 old.check()
             Codec(old).decode(parsed)
             record = crypto.new_state(new)
-            fresh = Secrets(new, record, lambda: record)
+            fresh = Secrets(new, record)
             latest = dict((document.get("checkpoint") or {}).get("latest") or {})
             latest = edits.change_secrets(latest, lambda secret: _sealed(_revealed(secret, old), fresh))
             latest["secrets_providers"] = {"type": "passphrase", "state": {"salt": record}}

@@ -11,7 +11,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from engine import Engine, FileBackend, IncorrectPassphrase, StackRef, UpdateFailed, crypto
+from engine import CheckpointRefused, Engine, FileBackend, IncorrectPassphrase, StackRef, UpdateFailed, crypto
 from engine.values import Secret
 from tests.engine import states
 from tests.engine.fake import Group, Thing, World
@@ -248,3 +248,39 @@ def test_what_becomes_secret_without_a_change_is_recorded_so(
     assert result.changes == {"same": 2}
     assert "s3cr3t" not in states.checkpoint_file(root, stack).read_text()
     assert "ciphertext" in states.named(root, stack, "a")["outputs"]["token"]
+
+
+def test_a_configuration_file_is_encrypted_with_the_stacks_salt(engine: Engine, stack: StackRef) -> None:
+    """Pulumi expects the same salt record in both places."""
+    engine.up(stack, secret_program)
+    ours = engine.secrets(stack)
+
+    token = ours.encrypt("in the file")
+
+    assert token.startswith("v1:")
+    assert crypto.Secrets("correct horse", ours.state).decrypt(token) == "in the file"
+    with pytest.raises(IncorrectPassphrase):
+        crypto.Secrets("battery staple", ours.state).decrypt(token)
+
+
+def test_a_configuration_file_of_a_new_stack_gets_a_salt_of_its_own() -> None:
+    secrets = crypto.Secrets("correct horse", None)
+    assert secrets.state is None
+
+    token = secrets.encrypt("first")
+
+    assert crypto.Secrets("correct horse", secrets.state).decrypt(token) == "first"
+
+
+@pytest.mark.parametrize(
+    "token", ["", "v1:a", "v2:YQ==:YQ==", "v1:%%:YQ==", "v1:YWFhYWFhYWFhYWFh:%", "v1:YQ==:YQ=="]
+)
+def test_damaged_secrets_are_told_from_wrong_passphrases(token: str) -> None:
+    with pytest.raises(CheckpointRefused):
+        crypto.decrypt(crypto.cipher_for("x", b"saltsalt"), token)
+
+
+@pytest.mark.parametrize("record", ["", "v1:a", "v2:YQ==:v1:YQ==:YQ==", "v1:%:v1:YQ==:YQ=="])
+def test_a_damaged_salt_record_is_refused(record: str) -> None:
+    with pytest.raises(CheckpointRefused):
+        crypto.open_state("x", record)
