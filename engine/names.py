@@ -10,6 +10,11 @@ ORGANIZATION = "organization"
 """The one organization of backends of this kind."""
 
 
+def is_name(text: str) -> bool:
+    """Say whether a stack or a project may be called so."""
+    return _NAME.fullmatch(text) is not None and text not in (".", "..")
+
+
 @dataclass(frozen=True, order=True)
 class StackRef:
     """A stack: its project and its name, each 1 to 100 of `A-Z a-z 0-9 _ . -`."""
@@ -19,7 +24,7 @@ class StackRef:
 
     def __post_init__(self) -> None:
         for what, value in (("project", self.project), ("stack", self.name)):
-            if not _NAME.fullmatch(value) or value in (".", ".."):
+            if not is_name(value):
                 raise EngineError(
                     f"{value!r} is no {what} name: 1 to 100 letters, digits, '_', '.' and '-' are allowed"
                 )

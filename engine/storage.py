@@ -17,7 +17,7 @@ from engine.backend import Backend
 from engine.compression import EXTENSIONS, Compression
 from engine.errors import CheckpointRefused, StackNotFound
 from engine.history import History
-from engine.names import StackRef
+from engine.names import StackRef, is_name
 
 _META_KEY: Final = ".pulumi/meta.yaml"
 _META: Final = b"version: 1\n"
@@ -127,12 +127,12 @@ class Storage:
     def stacks(self, project: str) -> list[str]:
         """Return the names of a project's stacks, sorted."""
         matches = map(_CHECKPOINT.fullmatch, self.backend.list(f"{_STACKS}/{project}"))
-        return sorted({match["stack"] for match in matches if match})
+        return sorted({match["stack"] for match in matches if match and is_name(match["stack"])})
 
     def projects(self) -> list[str]:
         """Return the names under which there are or were stacks, sorted."""
         self._check_meta(create=False)
-        return self.backend.list(_STACKS)
+        return [name for name in self.backend.list(_STACKS) if is_name(name)]
 
     def locked_stacks(self, project: str) -> set[str]:
         """Return the names of the project's stacks on which somebody holds a lock."""

@@ -205,6 +205,22 @@ def test_stacks_are_listed_with_what_they_are_like(engine: Engine, root: Path) -
     assert engine.list_stacks("none") == []
 
 
+def test_what_is_no_stack_is_not_listed(engine: Engine, stack: StackRef, root: Path) -> None:
+    engine.init(stack)
+    for name in (
+        "proj/dev.json.bak",
+        "proj/no stack.json",
+        "proj/notes.txt",
+        "no project/x.json",
+        ".DS_Store",
+    ):
+        path = root / ".pulumi/stacks" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("?")
+
+    assert [str(item.ref) for item in engine.list_stacks()] == ["proj/dev"]
+
+
 @pytest.mark.parametrize(
     ("text", "moment"),
     [
