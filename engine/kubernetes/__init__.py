@@ -1,6 +1,7 @@
 """The Kubernetes provider of the embedded engine."""
 
 import functools
+import os
 import threading
 
 from engine.kubernetes.cluster import Cluster
@@ -17,15 +18,19 @@ class KubernetesProviders:
 
     There is one connection pool for each distinct kubeconfig content, context and cluster, for all instances
     and threads; a kubeconfig file that changes means a new one. Keep one object for the life of the process.
+    `server_previews` makes previews ask the API server by dry runs; the default is what the environment says
+    by PULUMI_K8S_SERVER_PREVIEWS, else that they are computed here.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, server_previews: bool | None = None) -> None:
+        asked = os.environ.get("PULUMI_K8S_SERVER_PREVIEWS", "").lower() == "true"
+        self._server_previews = asked if server_previews is None else server_previews
         self._lock = threading.Lock()
         self._clusters: dict[str, Cluster] = {}
 
     def __call__(self) -> KubernetesProvider:
         """Return an unconfigured provider."""
-        return KubernetesProvider(self._cluster_for)
+        return KubernetesProvider(self._cluster_for, server_previews=self._server_previews)
 
     def close(self) -> None:
         """Close all connections; instances made before cannot be used any more."""

@@ -10,6 +10,7 @@ Json = dict[str, Any]
 DEFAULT_TIMEOUT_SECONDS = 600.0
 
 _PREFIX = "pulumi.com/"
+SKIP_AWAIT = f"{_PREFIX}skipAwait"
 _WITHOUT_DEPENDENTS = frozenset(
     {
         "ClusterRole",
@@ -42,6 +43,12 @@ def annotation(document: Json, name: str) -> str | None:
     """Return the value of `pulumi.com/<name>` of an object or of inputs; None if it is not set."""
     value = unwrap(_member(_member(document.get("metadata"), "annotations"), _PREFIX + name))
     return value if isinstance(value, str) else None
+
+
+def annotations_of(document: Json) -> Json:
+    """Return the annotations of an object or of inputs in plain text; empty where they are not known."""
+    plain = unwrap(_member(document.get("metadata"), "annotations"))
+    return plain if isinstance(plain, dict) else {}
 
 
 def _member(value: Any, key: str) -> Any:

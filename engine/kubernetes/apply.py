@@ -9,6 +9,8 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from engine import paths
+from engine.kubernetes.addressing import KIND_PAUSES
 from engine.kubernetes.annotations import annotation, is_true
 from engine.kubernetes.delete import wait_until_gone
 from engine.kubernetes.ownership import (
@@ -23,9 +25,6 @@ from engine.kubernetes.target import UID_MISMATCH, Target
 
 Json = dict[str, Any]
 
-NOT_FOUND_PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
-"""Seconds between the tries of a create whose namespace or kind does not exist yet."""
-
 
 def create(target: Target, document: Json, *, manager: str, upsert: bool = False, deadline: float) -> Json:
     """Create the object and return it as the server has it.
@@ -34,7 +33,7 @@ def create(target: Target, document: Json, *, manager: str, upsert: bool = False
     Job whose deletion was not awaited). `upsert` applies instead, which takes an existing object over. Raises
     AlreadyExists and other ApiErrors.
     """
-    for pause in (*NOT_FOUND_PAUSES, None):
+    for pause in (*KIND_PAUSES, None):
         try:
             if upsert:
                 return target.cluster.client.patch(target.path, document, "apply", fieldManager=manager)
@@ -95,7 +94,7 @@ def update(
     handover = _Handover(target, manager, previous, metadata["uid"])
     handover.by_recorded(metadata)
     if ignored:
-        document = _without_ignored(document, target.get(), ignored, manager)
+        document = without_ignored(document, target.get(), ignored, manager)
     guarded = {**document, "metadata": {**document["metadata"], "uid": metadata["uid"]}}
     try:
         return _apply(target, guarded, manager, force)
@@ -179,30 +178,41 @@ def _replace(target: Target, document: Json, uid: str) -> Json:
     )
 
 
-def _without_ignored(document: Json, live: Json, ignored: tuple[str, ...], manager: str) -> Json:
-    """Leave ignored fields to their owners, and where nobody else owns one, send what is live."""
-    for path in ignored:
-        _, others = owned_by(live["metadata"], path, manager)
-        keys = path.split(".")
-        document = _with(document, keys, None if others else _value(live, keys))
+def without_ignored(document: Json, live: Json, ignored: tuple[str, ...], manager: str) -> Json:
+    """Leave ignored fields to their owners; where nobody else owns one alone, send what is live."""
+    for text in ignored:
+        path = paths.parse(text)
+        ours, others = owned_by(live["metadata"], path, manager)
+        if others and not ours:
+            document = _with(document, path, None)
+        elif (value := _value(live, path)) is not None:
+            document = _with(document, path, value)
     return document
 
 
-def _with(document: Any, keys: list[str], value: Any) -> Any:
-    """Return the document with the value at the keys, or without it for None.
+def _with(document: Any, path: paths.Path, value: Any) -> Any:
+    """Return the document with the value at the path, or without it for None.
 
     Unchanged if there is no such place.
     """
-    if not isinstance(document, dict) or keys[0] not in document:
+    key, *rest = path
+    if isinstance(key, int):
+        if not isinstance(document, list) or key >= len(document):
+            return document
+        put = _with(document[key], tuple(rest), value) if rest else value
+        return [put if index == key else item for index, item in enumerate(document)]
+    if not isinstance(document, dict) or key not in document:
         return document
-    key, *rest = keys
     if rest:
-        return {**document, key: _with(document[key], rest, value)}
+        return {**document, key: _with(document[key], tuple(rest), value)}
     others = {name: item for name, item in document.items() if name != key}
     return others if value is None else {**others, key: value}
 
 
-def _value(document: Any, keys: list[str]) -> Any:
-    for key in keys:
-        document = document.get(key) if isinstance(document, dict) else None
+def _value(document: Any, path: paths.Path) -> Any:
+    for key in path:
+        if isinstance(key, int):
+            document = document[key] if isinstance(document, list) and key < len(document) else None
+        else:
+            document = document.get(key) if isinstance(document, dict) else None
     return document

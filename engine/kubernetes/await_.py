@@ -33,6 +33,9 @@ WATCH_SECONDS = 60.0
 RELATED_SECONDS = 2.0
 """How often an object is judged anew that other objects make ready."""
 
+_POLL_SECONDS = 1.0
+"""Between two looks at an object that may not be watched."""
+_JUDGED_BY_REFRESH = frozenset(("Deployment", "StatefulSet", "DaemonSet", "Job", "Pod", "Service", "Ingress"))
 _OWNERS_OF_PODS = ("Deployment", "StatefulSet", "DaemonSet", "Job", "ReplicationController")
 
 
@@ -69,13 +72,31 @@ def wait_until_ready(target: Target, live: Json, timeout: float) -> Json:
         if remaining <= 0:
             head = f"{target} was not ready after {limit:.0f} s"
             raise NotReady(live, _reasons(target, live, lookup, head, verdict))
-        live = _next_state(target, live, min(remaining, RELATED_SECONDS if rule.related else WATCH_SECONDS))
+        seen = _next_state(target, live, min(remaining, RELATED_SECONDS if rule.related else WATCH_SECONDS))
+        if rule.patient and seen["metadata"]["resourceVersion"] != live["metadata"]["resourceVersion"]:
+            deadline = time.monotonic() + limit
+        live = seen
 
 
-def judge_now(target: Target, live: Json) -> Verdict:
-    """Judge the object once, without waiting."""
-    rule = _rule(target, live)
-    return rule.judge(live, _ClusterLookup(target.cluster, target.namespace)) if rule else READY
+def problems(target: Target, live: Json) -> tuple[str, ...]:
+    """Return what a refresh reports of an object that is not ready, the main thing first; empty if it is.
+
+    Only of the kinds that Pulumi's provider looks at in a refresh; the others are not asked for.
+    """
+    rule = _rule(target, live) if target.kind.kind in _JUDGED_BY_REFRESH else None
+    if rule is None:
+        return ()
+    lookup = _ClusterLookup(target.cluster, target.namespace)
+    verdict = rule.judge(live, lookup)
+    if verdict.ready:
+        return ()
+    return _reasons(target, live, lookup, f"{target} is not ready", verdict)
+
+
+def is_complete(job: Json) -> bool:
+    """Say whether a Job has completed, whatever its annotations say of waiting."""
+    rule = rule_for("batch/v1", "Job")
+    return rule is not None and rule.judge(job, _NOTHING).ready
 
 
 def _rule(target: Target, live: Json) -> Rule | None:
@@ -118,19 +139,22 @@ def _next_state(target: Target, live: Json, seconds: float) -> Json:
                 raise NotReady(live, (f"{target} was deleted while it was waited for",))
             return seen
         return live
-    except (Gone, Unreachable):
-        return _reread(target, live)
+    except Gone:
+        return _reread(target, live, pause=0.0)
+    except (ApiError, Unreachable):
+        # No right to watch, or a server that is restarting: not to be asked in a busy loop.
+        return _reread(target, live, pause=min(seconds, _POLL_SECONDS))
     finally:
         events.close()
 
 
-def _reread(target: Target, live: Json) -> Json:
-    time.sleep(0.1)  # a server that is restarting is not to be asked in a busy loop
+def _reread(target: Target, live: Json, *, pause: float) -> Json:
+    time.sleep(pause)
     try:
         return target.get()
     except NotFound:
         raise NotReady(live, (f"{target} was deleted while it was waited for",)) from None
-    except Unreachable:
+    except (ApiError, Unreachable):
         return live
 
 
@@ -160,7 +184,7 @@ class _ClusterLookup:
             return []
         try:
             items: list[Json] = self._cluster.client.list(known.path(self._namespace), labels=labels)["items"]
-        except ApiError:
+        except (ApiError, Unreachable):
             return []
         return items
 
@@ -170,5 +194,18 @@ class _ClusterLookup:
             return None
         try:
             return self._cluster.client.get(known.path(self._namespace, name))
-        except ApiError:
+        except (ApiError, Unreachable):
             return None
+
+
+class _Nothing:
+    """No other objects at all."""
+
+    def list(self, api_version: str, kind: str, labels: str = "") -> list[Json]:
+        return []
+
+    def get(self, api_version: str, kind: str, name: str) -> Json | None:
+        return None
+
+
+_NOTHING = _Nothing()

@@ -6,8 +6,9 @@ Pure: whether a kind is namespaced and which namespace is the default come from 
 import hashlib
 from typing import Any
 
+from engine.kubernetes.addressing import Identity
 from engine.kubernetes.diff import AUTONAMED, SERVER_METADATA
-from engine.kubernetes.kinds import name_of, parse_token
+from engine.kubernetes.kinds import name_of
 from engine.kubernetes.normal import encoded_secret, integral, schema_dashed
 from engine.provider import CheckFailure, CheckResult
 from engine.values import UNKNOWN, Secret, contains_secret, unwrap
@@ -20,7 +21,7 @@ MANAGED_BY = "app.kubernetes.io/managed-by"
 def checked(
     *,
     urn: str,
-    token: str,
+    identity: Identity,
     olds: Json,
     news: Json,
     seed: bytes,
@@ -28,27 +29,35 @@ def checked(
     default_namespace: str,
 ) -> CheckResult:
     """Return the inputs with defaults filled in, or what is wrong with them. `olds` are the old inputs."""
-    api_version, kind = parse_token(token)
     inputs: Json = integral(news)
-    inputs.setdefault("apiVersion", api_version)
-    inputs.setdefault("kind", kind)
-    if (api_version, kind) == ("v1", "Secret"):
+    inputs.setdefault("apiVersion", identity.api_version)
+    inputs.setdefault("kind", identity.kind)
+    if (identity.api_version, identity.kind) == ("v1", "Secret"):
         inputs = with_secret_data(inputs)
-    if kind == "CustomResourceDefinition":
+    if identity.kind == "CustomResourceDefinition":
         inputs = schema_dashed(inputs)
     given = inputs.get("metadata") or {}
     metadata: Any = given.value if isinstance(given, Secret) else given
     if metadata is UNKNOWN:
         return CheckResult(inputs=inputs)
-    if metadata.get("generateName"):
-        reason = "it cannot be used with server-side apply; leave name and generateName out for a unique name"
-        return CheckResult(inputs=inputs, failures=(CheckFailure("metadata.generateName", reason),))
+    if failure := _name_failure(metadata, identity):
+        return CheckResult(inputs=inputs, failures=(failure,))
     metadata = {key: value for key, value in metadata.items() if key not in SERVER_METADATA}
     metadata = _named(metadata, _mapping(olds.get("metadata")), urn, seed)
     metadata = _labelled(metadata, _mapping(olds.get("metadata")))
     metadata = _placed(metadata, namespaced, default_namespace)
     inputs["metadata"] = Secret(metadata) if isinstance(given, Secret) else metadata
     return CheckResult(inputs=dict(sorted(inputs.items())))
+
+
+def _name_failure(metadata: Json, identity: Identity) -> CheckFailure | None:
+    if metadata.get("generateName"):
+        reason = "it cannot be used with server-side apply; leave name and generateName out for a unique name"
+        return CheckFailure("metadata.generateName", reason)
+    if identity.patch and not metadata.get("name"):
+        reason = f"a {identity.kind}Patch has to name the {identity.kind} that it patches"
+        return CheckFailure("metadata.name", reason)
+    return None
 
 
 def with_secret_data(inputs: Json) -> Json:

@@ -15,7 +15,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,8 @@ class Source:
     kubeconfig: str = ""
     context: str = ""
     cluster: str = ""
+    timeout_seconds: float | None = None
+    """How long one request may take; None: the transport's default."""
 
     def read(self) -> str:
         """Return the kubeconfig's text; empty if there is none (then the in-cluster account is used)."""
@@ -65,7 +67,7 @@ class Source:
 
     def key(self) -> str:
         """Return what tells connections apart: a digest of the kubeconfig's text and of the choice in it."""
-        parts = json.dumps([self.read(), self.context, self.cluster])
+        parts = json.dumps([self.read(), self.context, self.cluster, self.timeout_seconds])
         return hashlib.sha256(parts.encode()).hexdigest()
 
 
@@ -81,6 +83,7 @@ class Connection:
     tls: ssl.SSLContext | None = None
     server_hostname: str | None = None
     proxy: str | None = None
+    timeout_seconds: float | None = None
     authorization: Callable[[], str | None] = field(default=lambda: None)
 
 
@@ -96,9 +99,9 @@ def connect(source: Source) -> Connection:
     one.
     """
     if source.read():
-        return _from_kubeconfig(source)
+        return replace(_from_kubeconfig(source), timeout_seconds=source.timeout_seconds)
     if "KUBERNETES_SERVICE_HOST" in os.environ:
-        return _in_cluster()
+        return replace(_in_cluster(), timeout_seconds=source.timeout_seconds)
     raise ConfigError(
         "no Kubernetes cluster is configured: there is no kubeconfig in the provider's configuration, in "
         "$KUBECONFIG or in ~/.kube/config, and this is no pod; set kubernetes:kubeconfig"

@@ -4,7 +4,7 @@ import logging
 import time
 from typing import Any
 
-from engine.kubernetes.rest import Conflict, Gone, NotFound, Unreachable
+from engine.kubernetes.rest import ApiError, Conflict, Gone, NotFound, Unreachable
 from engine.kubernetes.target import Target
 from engine.provider import ProviderError
 
@@ -19,6 +19,8 @@ WAITED_FOR_ONLY_IF_ASKED = frozenset(
 
 WATCH_SECONDS = 30.0
 """How long one watch lasts before the object is looked for again: a connection may have died in silence."""
+
+_POLL_SECONDS = 1.0
 
 _COLLECTOR_FINALIZERS = frozenset(("foregroundDeletion", "orphan"))
 
@@ -81,7 +83,10 @@ def _saw_deletion(target: Target, lingering: Json, seconds: float) -> bool:
     )
     try:
         return any(kind == "DELETED" and seen["metadata"]["uid"] == metadata["uid"] for kind, seen in events)
-    except (Gone, Unreachable):
+    except Gone:
+        return False
+    except (ApiError, Unreachable):
+        time.sleep(min(seconds, _POLL_SECONDS))  # no right to watch, or a server that is restarting
         return False
     finally:
         events.close()

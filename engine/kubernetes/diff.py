@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from engine import paths
 from engine.kubernetes.normal import normal
 from engine.kubernetes.replacement import Path, replaces, replacing_fields
 from engine.provider import DiffKind, DiffResult, PropertyDiff
@@ -111,44 +112,58 @@ def compare(
     mutable_data: bool = False,
     ignored: tuple[str, ...] = (),
     force_replace: bool = False,
+    patch: bool = False,
 ) -> DiffResult:
     """Return the verdict on a recorded object against new checked inputs; all three with secrets unwrapped.
 
     `old_inputs` are the state's `__inputs`, `live` is the state's object without the keys that start with
     `__`, `ignored` the paths of ignoreChanges, `force_replace` asks for a replacement whatever the
-    difference.
+    difference, `patch` says that it is a Patch resource, which only another object replaces.
     """
     old = normal(_without_server_metadata(old_inputs))
     new = _canonical(normal(_without_server_metadata(news)), namespaced)
     base = _canonical(normal(prune(live, old)), namespaced)
     if name := (live.get("metadata") or {}).get("name"):
         base.setdefault("metadata", {})["name"] = name
-    found = [change for change in changes(base, new, old) if not _is_ignored(change.path, ignored)]
-    return _verdict(found, live, news, namespaced, mutable_data, force_replace)
-
-
-def _verdict(
-    found: list[Change], live: Json, news: Json, namespaced: bool, mutable_data: bool, force_replace: bool
-) -> DiffResult:
+    skipped = tuple(map(paths.parse, ignored))
+    found = [change for change in changes(base, new, old) if not _is_ignored(change.path, skipped)]
     kind = str(news.get("kind", ""))
-    fields = replacing_fields(str(news.get("apiVersion", "")), kind, mutable_data=mutable_data)
+    fields = replacing_fields(str(news.get("apiVersion", "")), kind, mutable_data=mutable_data, patch=patch)
+    replacing = _Replacing(fields, "" if patch else kind, force_replace)
+    return _verdict(found, replacing, deletes_first=_same_identity(live, news, namespaced))
+
+
+@dataclass(frozen=True)
+class _Replacing:
+    """What replaces an object: changes of these fields of this kind, or anything where it is `forced`."""
+
+    fields: tuple[Path, ...]
+    kind: str
+    forced: bool
+
+    def by(self, change: Change) -> bool:
+        return replaces(change.path, self.fields, self.kind, deleted=change.kind == "delete")
+
+
+def _verdict(found: list[Change], replacing: _Replacing, *, deletes_first: bool) -> DiffResult:
     detailed: dict[str, PropertyDiff] = {}
     replaced: list[str] = []
     for change in found:
         text = path_text(change.path)
-        deleted = change.kind == "delete"
-        replacing = replaces(change.path, fields, kind, deleted=deleted)
-        if replacing:
+        by_this = replacing.by(change)
+        if by_this:
             replaced.append(text)
-        detailed[text] = PropertyDiff(DiffKind(change.kind + "-replace" * replacing), input_diff=deleted)
-    if force_replace and not replaced:
+        detailed[text] = PropertyDiff(
+            DiffKind(change.kind + "-replace" * by_this), input_diff=change.kind == "delete"
+        )
+    if replacing.forced and not replaced:
         replaced.append("metadata.annotations")
     return DiffResult(
         changes=bool(found or replaced),
         replaces=tuple(replaced),
         diffs=tuple(dict.fromkeys(str(change.path[0]) for change in found)),
         detailed=detailed,
-        delete_before_replace=bool(replaced) and _same_identity(live, news, namespaced),
+        delete_before_replace=bool(replaced) and deletes_first,
     )
 
 
@@ -189,6 +204,6 @@ def _item(container: Any, key: str | int) -> Any:
     return container[key] if isinstance(container, list) and key < len(container) else _MISSING
 
 
-def _is_ignored(path: Path, ignored: tuple[str, ...]) -> bool:
+def _is_ignored(path: Path, ignored: tuple[paths.Path, ...]) -> bool:
     """Say whether the path is one of the ignored ones or below it."""
-    return any(path_text(path[:length]) in ignored for length in range(1, len(path) + 1))
+    return any(paths.covers(one, path) for one in ignored)

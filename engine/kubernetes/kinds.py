@@ -5,6 +5,7 @@ come from a table, so that the common case costs no discovery call; everything e
 `cluster.Cluster`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 _NAMESPACED = {
@@ -114,6 +115,11 @@ def builtin_kind(api_version: str, kind: str) -> Kind | None:
     """Return the kind from the table of Kubernetes' own kinds; None if it is not there."""
     entry = _KINDS.get((group_of(api_version), kind))
     return Kind(api_version, kind, *entry) if entry else None
+
+
+def is_list(name: str, document: Mapping[str, object]) -> bool:
+    """Say whether a kind is that of a list, whose items are the objects (`List`, `ConfigMapList`)."""
+    return name.endswith("List") and isinstance(document.get("items"), list)
 
 
 def custom_kind(definition: dict[str, object], version: str) -> Kind:

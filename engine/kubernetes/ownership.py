@@ -5,7 +5,10 @@ the resource's own manager would conflict with these, and forced it would leave 
 drops later. So the entry of managedFields itself is renamed, by a JSON patch that is tested to still find it.
 """
 
+import itertools
 from typing import Any
+
+from engine.paths import Path
 
 Json = dict[str, Any]
 
@@ -62,11 +65,15 @@ def transfer_whole(metadata: Json, manager: str, previous: str | None = None) ->
     ]
 
 
-def owned_by(metadata: Json, path: str, manager: str) -> tuple[bool, bool]:
-    """Say whether the manager's applies own the field at a dotted path, and whether anyone else does."""
+def owned_by(metadata: Json, path: Path, manager: str) -> tuple[bool, bool]:
+    """Say whether the manager's applies own the field at a path, and whether anyone else does.
+
+    Below a list the owner of the whole list counts: items are known by keys there, not by their index.
+    """
     ours = others = False
+    keys = tuple(str(key) for key in itertools.takewhile(lambda key: isinstance(key, str), path))
     for entry in metadata.get("managedFields") or []:
-        if _holds(entry.get("fieldsV1") or {}, path.split(".")):
+        if _holds(entry.get("fieldsV1") or {}, keys):
             ours, others = ours or _is_ours(entry, manager), others or not _is_ours(entry, manager)
     return ours, others
 
@@ -97,7 +104,7 @@ def _is_ours(entry: Json, manager: str) -> bool:
     return same and not entry.get("subresource")
 
 
-def _holds(fields: Json, keys: list[str]) -> bool:
+def _holds(fields: Json, keys: tuple[str, ...]) -> bool:
     for key in keys:
         if f"f:{key}" not in fields:
             return False

@@ -45,12 +45,14 @@ class Rule:
     """How a kind is judged.
 
     `limit_seconds` overrides the resource's timeout; `related` says that objects other than this one decide,
-    so that the judgement has to be repeated even when this one does not change.
+    so that the judgement has to be repeated even when this one does not change; `patient` that every change
+    of it starts its time anew.
     """
 
     judge: Judge
     limit_seconds: float | None = None
     related: bool = False
+    patient: bool = False
 
 
 def rule_for(api_version: str, kind: str) -> Rule | None:
@@ -198,7 +200,11 @@ def _ingress(document: Json, lookup: Lookup) -> Verdict:
         return unready("no address was assigned to the Ingress")
     rules = document["spec"].get("rules") or []
     paths = [path for rule in rules for path in (rule.get("http") or {}).get("paths") or []]
-    names = {str(path["backend"]["service"]["name"]) for path in paths if path["backend"].get("service")}
+    backends = [path.get("backend") or {} for path in paths]
+    names = {
+        str((item.get("service") or {}).get("name") or item.get("serviceName") or "") for item in backends
+    }
+    names.discard("")
     missing = sorted(name for name in names if lookup.get("v1", "Service", name) is None)
     return unready(f"Services of its paths do not exist: {', '.join(missing)}") if missing else READY
 
@@ -307,10 +313,11 @@ _RULES: dict[tuple[str, str], Rule] = {
     ("apps", "Deployment"): Rule(_deployment, related=True),
     ("apps", "StatefulSet"): Rule(_stateful_set),
     ("apps", "DaemonSet"): Rule(_daemon_set),
-    ("batch", "Job"): Rule(_job),
-    ("", "Pod"): Rule(_pod),
+    ("batch", "Job"): Rule(_job, patient=True),
+    ("", "Pod"): Rule(_pod, patient=True),
     ("", "Service"): Rule(_service, related=True),
     ("networking.k8s.io", "Ingress"): Rule(_ingress, related=True),
+    ("extensions", "Ingress"): Rule(_ingress, related=True),
     ("", "PersistentVolume"): Rule(_volume, limit_seconds=300),
     ("", "PersistentVolumeClaim"): Rule(_claim, limit_seconds=300, related=True),
     ("", "ReplicationController"): Rule(_replication_controller, limit_seconds=600),

@@ -64,12 +64,16 @@ _NOT_IN = {("apps/v1beta1", "Deployment"), ("apps/v1beta1", "DaemonSet")}
 _ONLY_IN = {("policy/v1beta1", "PodDisruptionBudget"): ("spec",)}
 
 
-def replacing_fields(api_version: str, kind: str, *, mutable_data: bool = False) -> tuple[Path, ...]:
+def replacing_fields(
+    api_version: str, kind: str, *, mutable_data: bool = False, patch: bool = False
+) -> tuple[Path, ...]:
     """Return the paths below which a change replaces an object of this kind.
 
     `mutable_data` takes the data of ConfigMaps and Secrets out (the switches enableConfigMapMutable and
-    enableSecretMutable, for objects that are not immutable).
+    enableSecretMutable, for objects that are not immutable). A `patch` has no fields but the object's name.
     """
+    if patch:
+        return tuple(map(_path, _ALWAYS))
     fields: tuple[str, ...] = _ONLY_IN.get((api_version, kind), ())
     if (api_version, kind) not in _NOT_IN:
         fields += _FIELDS.get((group_of(api_version), kind), ())

@@ -129,9 +129,12 @@ class Client:
         """Read one object, or any JSON document. Raises NotFound."""
         return self._json("GET", path, query)
 
-    def list(self, path: str, *, fields: str = "", labels: str = "") -> Json:
-        """Read a collection: `items` (without apiVersion and kind each), `metadata.resourceVersion`."""
-        return self._json("GET", path, _selectors(fields, labels))
+    def list(self, path: str, *, fields: str = "", labels: str = "", **query: str) -> Json:
+        """Read a collection: `items` (without apiVersion and kind each), `metadata.resourceVersion`.
+
+        With `limit` one page of it; `metadata.continue` is what to ask for the next one with.
+        """
+        return self._json("GET", path, _selectors(fields, labels) | query)
 
     def create(self, path: str, body: Json, **query: str) -> Json:
         """POST an object to its collection. Raises AlreadyExists."""

@@ -58,6 +58,22 @@ def refreshed_inputs(live: Json, inputs: Properties) -> Properties:
     return _secret_inputs(refreshed)
 
 
+def read(
+    live: Json, inputs: Properties, outputs: Properties, *, builtin: bool
+) -> tuple[Properties, Properties]:
+    """Return inputs and outputs for a live object that was read: refreshed, or imported if never recorded.
+
+    `inputs` and `outputs` are the recorded ones, empty for an import.
+    """
+    if outputs.get(INPUTS):
+        found = refreshed_inputs(live, inputs or outputs[INPUTS])
+    else:
+        found = imported_inputs(live, builtin=builtin)
+    manager = outputs.get(FIELD_MANAGER) or new_manager()
+    initial = outputs.get(INITIAL_API_VERSION) or live["apiVersion"]
+    return found, outputs_of(live, found, manager=manager, initial_api_version=initial)
+
+
 def imported_inputs(live: Json, *, builtin: bool) -> Properties:
     """Return inputs for an object that was never recorded.
 
@@ -90,12 +106,19 @@ def preview_outputs(live: Json, old_inputs: Json, news: Properties) -> Propertie
 
     Status and version metadata are left out, so that they count as unknown.
     """
-    merged: Properties = _overlay(live, old_inputs, news)
-    merged.pop("status", None)
-    if isinstance(merged.get("metadata"), dict):
-        gone = ("resourceVersion", "generation", "managedFields")
-        merged["metadata"] = {key: value for key, value in merged["metadata"].items() if key not in gone}
-    return merged
+    return unsettled(_overlay(live, old_inputs, news))
+
+
+def unsettled(outputs: Properties, *, new: bool = False) -> Properties:
+    """Return outputs of a preview without what only the real run will settle: status, version metadata.
+
+    Of a `new` object the identity that the server gives it, too.
+    """
+    rest = {key: value for key, value in outputs.items() if key != "status"}
+    if isinstance(rest.get("metadata"), dict):
+        gone = ("generation", "managedFields", "resourceVersion") + ("creationTimestamp", "uid") * new
+        rest["metadata"] = {key: value for key, value in rest["metadata"].items() if key not in gone}
+    return rest
 
 
 def _overlay(live: Any, old: Any, new: Any) -> Any:

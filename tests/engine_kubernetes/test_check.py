@@ -125,12 +125,9 @@ def test_generated_names_are_refused_with_the_way_out(provider):
     [
         pytest.param("kubernetes:helm.sh/v3:Release", {"chart": "nginx"}, id="helm release"),
         pytest.param("kubernetes:helm.sh/v4:Chart", {}, id="helm chart"),
-        pytest.param("kubernetes:yaml:ConfigFile", {}, id="yaml"),
-        pytest.param("kubernetes:yaml/v2:ConfigGroup", {}, id="yaml v2"),
-        pytest.param("kubernetes:kustomize/v2:Directory", {}, id="kustomize"),
-        pytest.param("kubernetes:kustomize:Directory", {}, id="kustomize v1"),
-        pytest.param("kubernetes:apps/v1:DeploymentPatch", {"kind": "Deployment"}, id="patch"),
         pytest.param("kubernetes:core/v1:ConfigMapList", {"kind": "ConfigMapList", "items": []}, id="list"),
+        pytest.param("kubernetes:core/v1:List", {"kind": "List"}, id="list of any kinds"),
+        pytest.param("kubernetes:example.com/v1:ZoneList", {"items": []}, id="list of a custom kind"),
     ],
 )
 def test_what_is_not_served_is_refused_by_name(provider, token, news):

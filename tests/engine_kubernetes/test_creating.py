@@ -91,7 +91,7 @@ def test_upserting_takes_an_existing_object_over(server):
 
 
 def test_a_create_waits_for_its_namespace(provider, server, monkeypatch):
-    monkeypatch.setattr("engine.kubernetes.apply.NOT_FOUND_PAUSES", (0.01, 0.01, 0.01))
+    monkeypatch.setattr("engine.kubernetes.apply.KIND_PAUSES", (0.01, 0.01, 0.01))
     missing = status(404, "NotFound", 'namespaces "default" not found')
     server.answers = [missing, missing, Answer(201, live(inputs(a="1")))]
 
@@ -106,7 +106,7 @@ def test_a_kind_that_this_server_does_not_serve_is_not_waited_for(provider, serv
 
 
 def test_a_namespace_that_never_comes_is_named(provider, server, monkeypatch):
-    monkeypatch.setattr("engine.kubernetes.apply.NOT_FOUND_PAUSES", (0.01,))
+    monkeypatch.setattr("engine.kubernetes.apply.KIND_PAUSES", (0.01,))
     server.handler = lambda request: status(404, "NotFound", 'namespaces "default" not found')
 
     with pytest.raises(
@@ -129,7 +129,7 @@ def test_a_kind_is_looked_up_once(provider, server):
 
 
 def test_a_kind_that_the_cluster_lacks_is_named_with_the_remedy(provider, server, monkeypatch):
-    monkeypatch.setattr("engine.kubernetes.apply.NOT_FOUND_PAUSES", (0.01,))
+    monkeypatch.setattr("engine.kubernetes.addressing.KIND_PAUSES", (0.01,))
     urn = "urn:pulumi:dev::project::kubernetes:example.com/v1:Zone::zone"
     zone = {"apiVersion": "example.com/v1", "kind": "Zone", "metadata": {"name": "z", "namespace": "n"}}
 

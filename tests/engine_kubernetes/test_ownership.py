@@ -58,6 +58,6 @@ def test_the_former_manager_of_the_resource_is_moved_too():
 def test_owners_of_a_field_are_told_apart():
     found = metadata(entry(OURS, "Apply", ("a",)), entry("controller", fields=("a", "b")))
 
-    assert owned_by(found, "data.a", OURS) == (True, True)
-    assert owned_by(found, "data.b", OURS) == (False, True)
-    assert owned_by(found, "data.c", OURS) == (False, False)
+    assert owned_by(found, ("data", "a"), OURS) == (True, True)
+    assert owned_by(found, ("data", "b"), OURS) == (False, True)
+    assert owned_by(found, ("data", "c"), OURS) == (False, False)

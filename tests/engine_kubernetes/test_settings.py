@@ -5,10 +5,12 @@ import json
 import pytest
 
 from engine.kubernetes import KubernetesProviders
+from engine.kubernetes.settings import settings_of
 from engine.provider import ProviderError
 from engine.values import UNKNOWN
 
 URN = "urn:pulumi:dev::project::pulumi:providers:kubernetes::default"
+EXPLICIT = "urn:pulumi:dev::project::pulumi:providers:kubernetes::mine"
 
 
 def kubeconfig(server="https://one", token="t", context="a"):
@@ -59,6 +61,13 @@ def provider():
             id="other identifier",
         ),
         pytest.param({}, {"clusterIdentifier": "y"}, (), id="identifier given for the first time"),
+        pytest.param({}, {"kubeconfig": kubeconfig()}, (), id="kubeconfig given for the first time"),
+        pytest.param(
+            {"renderYamlToDirectory": "a"},
+            {"renderYamlToDirectory": "b"},
+            ("renderYamlToDirectory",),
+            id="folder to render to",
+        ),
         pytest.param({"namespace": "a"}, {"namespace": "b"}, (), id="namespace"),
     ],
 )
@@ -72,7 +81,13 @@ def test_only_another_cluster_replaces_everything(provider, old, new, replaces):
 @pytest.mark.parametrize(
     ("inputs", "words"),
     [
-        pytest.param({"renderYamlToDirectory": "out"}, "rendering to files", id="render"),
+        pytest.param(
+            {"renderYamlToDirectory": "out", "context": "c"}, "cannot be combined", id="render, to a cluster"
+        ),
+        pytest.param({"alwaysRender": "true"}, "needs renderYamlToDirectory", id="render always, to nowhere"),
+        pytest.param(
+            {"strictMode": "true", "kubeconfig": "k"}, "strict mode needs the provider's context", id="strict"
+        ),
         pytest.param(
             {"enableServerSideApply": "false"},
             "applying on the client's side is not supported",
@@ -82,9 +97,8 @@ def test_only_another_cluster_replaces_everything(provider, old, new, replaces):
     ],
 )
 def test_what_is_not_supported_is_refused_with_the_way_out(provider, inputs, words):
-    (failure,) = provider.check_config(URN, {}, inputs).failures
+    (failure,) = provider.check_config(EXPLICIT, {}, inputs).failures
 
-    assert failure.property in inputs
     assert words in failure.reason
 
 
@@ -98,3 +112,42 @@ def test_ordinary_configuration_passes_unchanged(provider):
 def test_a_flag_that_is_no_boolean_is_named(provider):
     with pytest.raises(ProviderError, match=r"kubernetes:enablePatchForce is 'maybe'"):
         provider.configure({"enablePatchForce": "maybe"})
+
+
+def test_strict_mode_prohibits_default_providers(provider):
+    inputs = {"strictMode": "true", "kubeconfig": "k", "context": "c"}
+
+    assert [failure.reason for failure in provider.check_config(URN, {}, inputs).failures] == [
+        "strict mode prohibits the default provider"
+    ]
+    assert provider.check_config(EXPLICIT, {}, inputs).failures == ()
+
+
+def test_switches_come_from_the_environment_where_the_configuration_says_nothing(monkeypatch):
+    monkeypatch.setenv("PULUMI_K8S_ENABLE_PATCH_FORCE", "true")
+    monkeypatch.setenv("PULUMI_K8S_ENABLE_CONFIGMAP_MUTABLE", "true")
+
+    settings = settings_of({"enableConfigMapMutable": "false"})
+
+    assert (settings.patch_force, settings.config_map_mutable) == (True, False)
+
+
+@pytest.mark.parametrize("value", ["[]", "{", '{"timeout": "soon"}'])
+def test_client_settings_that_are_no_object_are_named(provider, value):
+    with pytest.raises(ProviderError, match="kubernetes:kubeClientSettings"):
+        provider.configure({"kubeClientSettings": value})
+
+
+def test_a_timeout_of_requests_is_taken_from_the_client_settings():
+    assert settings_of({"kubeClientSettings": '{"burst": 5, "timeout": 3}'}).source.timeout_seconds == 3.0
+
+
+def test_kinds_that_nobody_knows_are_refused_where_the_configuration_says_so(server):
+    strict = KubernetesProviders()()
+    strict.configure({"kubeconfig": server.kubeconfig(), "rejectUnknownResources": "true"})
+    urn = "urn:pulumi:dev::project::kubernetes:example.com/v1:Zone::zone"
+    news = {"apiVersion": "example.com/v1", "kind": "Zone"}
+
+    (failure,) = strict.check(urn=urn, olds={}, news=news, random_seed=b"").failures
+
+    assert "does not know the kind Zone of example.com/v1" in failure.reason

@@ -157,14 +157,44 @@ def test_a_new_manager_inherits_from_the_old_one(provider, server):
 
 def test_ignored_fields_are_left_to_their_owner(provider, server):
     old, new = inputs(a="1", b="1"), inputs(a="1", b="2")
-    other = {"manager": "controller", "operation": "Update", "fieldsV1": {"f:data": {"f:a": {}}}}
+    theirs = {"manager": "controller", "operation": "Update", "fieldsV1": {"f:data": {"f:a": {}}}}
+    rest = {**ours(), "fieldsV1": {"f:data": {"f:b": {}}}}
     server.answers = [
-        Answer(200, live(inputs(a="theirs", b="1"), ours(), other)),
-        Answer(200, live(new, ours())),
+        Answer(200, live(inputs(a="theirs", b="1"), rest, theirs)),
+        Answer(200, live(new, rest)),
     ]
-    update(provider, old, new, outputs(old, ours()), ignore_changes=("data.a",))
+    update(provider, old, new, outputs(old, rest), ignore_changes=("data.a",))
 
     assert server.requests[1].body["data"] == {"b": "2"}
+
+
+@pytest.mark.parametrize(
+    ("path", "key"),
+    [
+        pytest.param('metadata.annotations["a.b/c"]', "a.b/c", id="a key with dots"),
+        pytest.param("metadata.annotations.plain", "plain", id="a plain key"),
+    ],
+)
+def test_ignored_fields_may_have_any_name(provider, server, path, key):
+    old, new = inputs(a="1"), inputs(a="2")
+    for document, value in ((old, "1"), (new, "2")):
+        document["metadata"]["annotations"] = {key: value}
+    found = live(inputs(a="1"), ours(), annotations={key: "live"})
+    server.answers = [Answer(200, found), Answer(200, live(new, ours()))]
+    update(provider, old, new, outputs(old, ours()), ignore_changes=(path,))
+
+    assert server.requests[1].body["metadata"]["annotations"] == {key: "live"}
+
+
+def test_an_ignored_item_of_a_list_keeps_its_live_value(provider, server):
+    old, new = inputs(a="1"), inputs(a="2")
+    for document, value in ((old, "1"), (new, "2")):
+        document["metadata"]["finalizers"] = [value, "same"]
+    found = live(inputs(a="1"), ours(), finalizers=["live", "same"])
+    server.answers = [Answer(200, found), Answer(200, live(new, ours()))]
+    update(provider, old, new, outputs(old, ours()), ignore_changes=("metadata.finalizers[0]",))
+
+    assert server.requests[1].body["metadata"]["finalizers"] == ["live", "same"]
 
 
 def test_ignored_fields_that_are_only_ours_keep_their_live_value(provider, server):
