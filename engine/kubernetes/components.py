@@ -30,7 +30,8 @@ def construct(component: Goal, register: Register, addressing: Addressing) -> Co
     objects_of = _SOURCES.get(component.type)
     if objects_of is None:
         raise ProviderError(refused(component.type) or unsupported(component.type))
-    made = register(component).result()
+    # Without its inputs, as in Pulumi's state: the text of a manifest may hold secrets.
+    made = register(replace(component, inputs={}, property_dependencies={})).result()
     inputs = unwrap(component.inputs)
     if contains_unknown(inputs):
         return Constructed(urn=made.urn, outputs={"resources": UNKNOWN})
@@ -39,7 +40,7 @@ def construct(component: Goal, register: Register, addressing: Addressing) -> Co
     documents = manifests.placed(documents, namespace, addressing.has_namespace)
     prefix = inputs.get("resourcePrefix")
     children = _Children(
-        component=replace(component, inputs={}),
+        component=component,
         parent=made.urn,
         prefix=component.name if prefix is None else str(prefix),
         skip_await=inputs.get("skipAwait") is True,
