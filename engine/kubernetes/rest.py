@@ -1,12 +1,10 @@
 """A small client of Kubernetes' REST protocol over a pool of kept-alive connections.
 
 Dicts in, dicts out; nothing here knows kinds, fields or Pulumi. Safe for many threads. Throttling is the
-server's matter: there is no client-side rate limit, but 429 (and 503 with Retry-After) are honoured and tried
-again.
+server's matter: there is no client-side rate limit, but 429 and Retry-After are honoured (see `retries`).
 """
 
 import json
-import random
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -16,14 +14,12 @@ from urllib.parse import urlencode
 from urllib3.exceptions import HTTPError, NewConnectionError
 from urllib3.exceptions import TimeoutError as ReadTimeout
 
+from engine.kubernetes import retries
 from engine.kubernetes.config import ConfigError, Connection
 from engine.kubernetes.transport import Channel, Response
 
 Json = dict[str, Any]
 PatchType = Literal["apply", "json", "merge", "strategic"]
-
-THROTTLED_SECONDS = 60.0
-"""How long in all one call keeps trying while the server answers 'too many requests'."""
 
 _PATCH_TYPES: dict[PatchType, str] = {
     "apply": "application/apply-patch+yaml",  # JSON is YAML
@@ -207,7 +203,7 @@ class Client:
         """Send with the retries that are safe; return a success, raise ApiError or Unreachable otherwise."""
         target = f"{path}?{urlencode(query)}" if query else path
         data = None if body is None else json.dumps(body, separators=(",", ":")).encode()
-        deadline, attempt, renewed = time.monotonic() + THROTTLED_SECONDS, 0, False
+        deadline, attempt, renewed = time.monotonic() + retries.THROTTLED_SECONDS, 0, False
         while True:
             channel = self._open()
             response = self._exchange(method, target, data, content or "application/json", stream_seconds)
@@ -218,7 +214,7 @@ class Client:
                 response.release_conn()
                 self._renew(channel)
                 continue
-            pause = _pause(response, attempt)
+            pause = retries.pause(method, response.status, response.headers, attempt)
             if pause is None or time.monotonic() + pause > deadline:
                 raise error_of(response.status, response.data)
             response.release_conn()
@@ -268,16 +264,6 @@ class Client:
 
 def _selectors(fields: str, labels: str) -> dict[str, str]:
     return {key: value for key, value in (("fieldSelector", fields), ("labelSelector", labels)) if value}
-
-
-def _pause(response: Response, attempt: int) -> float | None:
-    """Return the seconds to wait before the request is repeated; None if it is not to be."""
-    told = response.headers.get("Retry-After", "")
-    if response.status == 429 or (response.status in (500, 503, 504) and told):
-        backoff: float = min(0.1 * 2**attempt, 10.0)
-        base = float(told) if told.isdigit() else backoff
-        return base + random.uniform(0, 0.25 * backoff)  # noqa: S311 (spreads retries, guards nothing)
-    return None
 
 
 def _lines(response: Response) -> Iterator[bytes]:

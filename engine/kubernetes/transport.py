@@ -6,10 +6,15 @@ import urllib3
 from urllib3.connection import HTTPSConnection
 
 from engine.kubernetes.config import Connection
+from engine.kubernetes.retries import Patience
 
 POOL_SIZE = 32
 """Idle connections kept; more threads than this still work, on connections that are closed after use."""
-READ_TIMEOUT_SECONDS = 60.0
+READ_TIMEOUT_SECONDS = 35.0
+"""An API server waits for its admission webhooks, 30 s each at most."""
+DOUBTFUL_SECONDS = 5.0
+"""The same, right after a request that was left without an answer."""
+DOUBT_SECONDS = 30.0
 CONNECT_TIMEOUT_SECONDS = 10.0
 
 Response = urllib3.BaseHTTPResponse
@@ -29,6 +34,8 @@ class Channel:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+        seconds = connection.timeout_seconds or READ_TIMEOUT_SECONDS
+        self._patience = Patience(seconds, DOUBTFUL_SECONDS, DOUBT_SECONDS)
         self._prefix = connection.url if connection.proxy else urlsplit(connection.url).path.rstrip("/")
         self._pool = _pool(connection)
 
@@ -44,16 +51,23 @@ class Channel:
             headers["Content-Type"] = content_type
         if authorization := self.connection.authorization():
             headers["Authorization"] = authorization
-        return self._pool.request(
-            method,
-            self._prefix + target,
-            body=body,
-            headers=headers,
-            retries=False,
-            redirect=False,
-            timeout=urllib3.Timeout(CONNECT_TIMEOUT_SECONDS, stream_seconds or READ_TIMEOUT_SECONDS),
-            preload_content=not stream_seconds,
-        )
+        seconds = stream_seconds or self._patience.seconds()
+        try:
+            response = self._pool.request(
+                method,
+                self._prefix + target,
+                body=body,
+                headers=headers,
+                retries=False,
+                redirect=False,
+                timeout=urllib3.Timeout(min(CONNECT_TIMEOUT_SECONDS, seconds), seconds),
+                preload_content=not stream_seconds,
+            )
+        except urllib3.exceptions.TimeoutError:
+            self._patience.timed_out()
+            raise
+        self._patience.answered()
+        return response
 
     def close(self) -> None:
         """Close idle connections; requests under way end normally."""

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from engine.kubernetes import KubernetesProvider, KubernetesProviders
 from engine.values import Secret
 
+from .certificates import Certificate
 from .recorder import Recorder
 from .tinyserver import TinyServer
 
@@ -78,6 +79,12 @@ def golden() -> Golden:
 def server() -> Iterator[TinyServer]:
     with TinyServer() as server:
         yield server
+
+
+@pytest.fixture
+def localhost(tmp_path: Path) -> Certificate:
+    """A certificate for 127.0.0.1 that is its own authority."""
+    return Certificate(tmp_path, "localhost")
 
 
 @pytest.fixture

@@ -1,9 +1,11 @@
 """Finding the cluster: kubeconfig by path and by text, contexts, in-cluster accounts, plugins."""
 
+import base64
 import json
 import ssl
 import stat
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from engine.kubernetes import KubernetesProviders
 from engine.kubernetes.config import ConfigError, Source, active_cluster, connect, is_content
 from engine.kubernetes.rest import Client
 
-from .tinyserver import Answer
+from .tinyserver import Answer, TinyServer
 
 CONFIG = {
     "apiVersion": "v1",
@@ -107,28 +109,111 @@ def test_without_any_configuration_the_error_says_where_it_looked():
         connect(Source())
 
 
-def test_an_exec_plugin_gives_the_token(server, tmp_path):
-    plugin = tmp_path / "plugin"
-    credential = {
-        "apiVersion": "client.authentication.k8s.io/v1",
-        "kind": "ExecCredential",
-        "status": {"token": "from-plugin"},
-    }
-    plugin.write_text(f"#!{sys.executable}\nprint({json.dumps(credential)!r})\n")
+def exec_client(server, tmp_path, **status):
+    """Return a client whose credentials a plugin prints: the status with the number of its run in texts."""
+    plugin, runs = tmp_path / "plugin", tmp_path / "runs"
+    credential = {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": status}
+    plugin.write_text(
+        f"#!{sys.executable}\n"
+        f"runs = open({str(runs)!r}, 'a+')\n"
+        "runs.write('x'); runs.seek(0)\n"
+        f"print({json.dumps(credential)!r}.replace('RUN', str(len(runs.read()))))\n"
+    )
     plugin.chmod(plugin.stat().st_mode | stat.S_IXUSR)
-    exec_user = {
+    user = {
         "apiVersion": "client.authentication.k8s.io/v1",
         "command": str(plugin),
         "interactiveMode": "Never",
     }
     config = json.loads(server.kubeconfig())
-    config["users"][0]["user"] = {"exec": exec_user}
-    client = Client(lambda: connect(Source(kubeconfig=json.dumps(config))))
+    config["users"][0]["user"] = {"exec": user}
+    return Client(lambda: connect(Source(kubeconfig=json.dumps(config))))
+
+
+def test_an_exec_plugin_gives_the_token(server, tmp_path):
+    client = exec_client(server, tmp_path, token="from-plugin")
     server.answers = [Answer(200, {})]
     client.get("/version")
     client.close()
 
     assert server.requests[0].headers["Authorization"] == "Bearer from-plugin"
+
+
+def test_an_exec_plugin_runs_again_when_its_token_is_refused(server, tmp_path):
+    client = exec_client(server, tmp_path, token="token-RUN")
+    good = {"Bearer token-1"}
+    server.handler = lambda request: (
+        Answer(200, {}) if request.headers["Authorization"] in good else Answer(401, {})
+    )
+    client.get("/version")
+    good.add("Bearer token-2")
+    good.remove("Bearer token-1")
+    client.get("/version")
+    client.get("/version")
+    client.close()
+
+    assert [request.headers["Authorization"][-1] for request in server.requests] == ["1", "1", "2", "2"]
+
+
+def unsigned(claims):
+    """Return a token as an identity provider makes it; nobody here checks the signature."""
+
+    def part(value):
+        return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+
+    return ".".join([part({"alg": "none"}), part(claims), "signature"])
+
+
+def oidc_client(server, token, **settings):
+    config = json.loads(server.kubeconfig())
+    provider = {
+        "client-id": "me",
+        "client-secret": "shh",
+        "id-token": token,
+        "refresh-token": "again",
+        "idp-issuer-url": server.url,
+        **settings,
+    }
+    config["users"][0]["user"] = {"auth-provider": {"name": "oidc", "config": provider}}
+    config["clusters"][0]["cluster"]["insecure-skip-tls-verify"] = True
+    return Client(lambda: connect(Source(kubeconfig=json.dumps(config))))
+
+
+def test_a_token_of_an_identity_provider_is_shown(server):
+    token = unsigned({"exp": time.time() + 3600})
+    client = oidc_client(server, token)
+    server.answers = [Answer(200, {})]
+    client.get("/version")
+    client.close()
+
+    assert server.requests[0].headers["Authorization"] == f"Bearer {token}"
+
+
+def test_an_expired_token_of_an_identity_provider_is_renewed(localhost):
+    fresh = unsigned({"exp": time.time() + 3600})
+
+    def answer(request):
+        if request.path == "/.well-known/openid-configuration":
+            return Answer(200, {"token_endpoint": f"{server.url}/token"})
+        if request.path == "/token":
+            tokens = {
+                "id_token": fresh,
+                "access_token": "a",
+                "refresh_token": "again",
+                "token_type": "bearer",
+            }
+            return Answer(200, tokens, {"Content-Type": "application/json"})
+        return Answer(200, {})
+
+    with TinyServer(localhost.server()) as server:
+        server.handler = answer
+        authority = base64.b64encode(localhost.pem).decode()
+        client = oidc_client(server, unsigned({"exp": 1}), **{"idp-certificate-authority-data": authority})
+        client.get("/version")
+        client.close()
+
+    assert "grant_type=refresh_token" in server.requests[1].body
+    assert server.requests[-1].headers["Authorization"] == f"Bearer {fresh}"
 
 
 def test_a_pod_uses_its_service_account(monkeypatch, tmp_path):

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from engine.kubernetes.config import Connection, RotatingToken
+from engine.kubernetes.config import Connection, RotatingToken, Source, connect
 from engine.kubernetes.rest import (
     AlreadyExists,
     ApiError,
@@ -18,6 +18,7 @@ from engine.kubernetes.rest import (
     NotFound,
     Unreachable,
 )
+from engine.kubernetes.retries import READ_RETRIES
 
 from .tinyserver import Answer, status
 
@@ -46,19 +47,112 @@ def test_throttling_without_a_time_is_met_with_growing_pauses(client, server):
 
 
 def test_endless_throttling_ends_in_an_error(client, server, monkeypatch):
-    monkeypatch.setattr("engine.kubernetes.rest.THROTTLED_SECONDS", 0.3)
+    monkeypatch.setattr("engine.kubernetes.retries.THROTTLED_SECONDS", 0.3)
     server.handler = lambda request: status(429, "TooManyRequests", "slow down")
 
     with pytest.raises(ApiError, match="slow down"):
         client.get("/version")
 
 
-def test_a_server_error_is_not_sent_again(client, server):
-    server.answers = [status(500, "InternalError", "etcd is gone")]
+CALLS = {
+    "GET": lambda client: client.get("/version"),
+    "POST": lambda client: client.create("/api/v1/namespaces", {}),
+    "PUT": lambda client: client.replace("/api/v1/namespaces/a", {}),
+    "PATCH": lambda client: client.patch("/api/v1/namespaces/a", {}, "apply", fieldManager="m"),
+    "DELETE": lambda client: client.delete("/api/v1/namespaces/a", {}),
+}
+
+
+@pytest.mark.parametrize("method", CALLS)
+@pytest.mark.parametrize("code", [429, 503])
+def test_every_request_is_sent_again_where_the_server_did_nothing(client, server, method, code):
+    server.answers = [Answer(code, {}, {"Retry-After": "0"}), Answer(200, {"ok": True})]
+
+    assert CALLS[method](client) == {"ok": True}
+    assert [request.method for request in server.requests] == [method] * 2
+
+
+@pytest.mark.parametrize("method", CALLS)
+def test_a_server_error_is_met_again_only_by_reads(client, server, method):
+    server.answers = [status(500, "InternalError", "etcd is gone"), Answer(200, {"ok": True})]
+
+    if method == "GET":
+        assert CALLS[method](client) == {"ok": True}
+    else:
+        with pytest.raises(ApiError, match="etcd is gone"):
+            CALLS[method](client)
+    assert len(server.requests) == (2 if method == "GET" else 1)
+
+
+@pytest.mark.parametrize("method", CALLS)
+def test_an_error_that_asks_for_another_try_gets_it_from_all_but_creates(client, server, method):
+    again = Answer(504, {"message": "too slow"}, {"Retry-After": "0"})
+    server.answers = [again, Answer(200, {"ok": True})]
+
+    if method == "POST":
+        with pytest.raises(ApiError, match="too slow"):
+            CALLS[method](client)
+    else:
+        assert CALLS[method](client) == {"ok": True}
+
+
+def test_reads_of_a_server_that_stays_broken_end_in_its_error(client, server):
+    server.handler = lambda request: status(500, "InternalError", "etcd is gone")
 
     with pytest.raises(ApiError, match="etcd is gone"):
-        client.create("/api/v1/namespaces", {})
-    assert len(server.requests) == 1
+        client.get("/version")
+    assert len(server.requests) == 1 + READ_RETRIES
+
+
+def hanging(server, monkeypatch, seconds=0.4, doubtful=0.1):
+    """Let the server answer nothing until the returned event is set."""
+    monkeypatch.setattr("engine.kubernetes.transport.READ_TIMEOUT_SECONDS", seconds)
+    monkeypatch.setattr("engine.kubernetes.transport.DOUBTFUL_SECONDS", doubtful)
+    going = threading.Event()
+
+    def answer(request):
+        going.wait(10)
+        return Answer(200, {"ok": True})
+
+    server.handler = answer
+    return going
+
+
+@pytest.mark.parametrize("method", CALLS)
+def test_a_server_that_hangs_is_given_up(client, server, monkeypatch, method):
+    going = hanging(server, monkeypatch)
+
+    started = time.monotonic()
+    with pytest.raises(Unreachable, match="no answer from the API server"):
+        CALLS[method](client)
+    assert time.monotonic() - started < 5
+    going.set()
+
+
+def test_a_server_that_hangs_costs_one_long_wait_and_then_short_ones(client, server, monkeypatch):
+    going = hanging(server, monkeypatch, seconds=1.0, doubtful=0.05)
+    waits = []
+    for _ in range(4):
+        started = time.monotonic()
+        with pytest.raises(Unreachable):
+            client.get("/version")
+        waits.append(time.monotonic() - started)
+    going.set()
+
+    assert waits[0] >= 1.0
+    assert max(waits[1:]) < 0.9
+    assert client.get("/version") == {"ok": True}
+
+
+def test_a_timeout_of_the_configuration_holds_for_every_request(server, monkeypatch):
+    going = hanging(server, monkeypatch, seconds=60.0)
+    source = Source(kubeconfig=server.kubeconfig(), timeout_seconds=0.2)
+    client = Client(lambda: connect(source))
+
+    with pytest.raises(Unreachable):
+        client.get("/version")
+    going.set()
+    client.close()
 
 
 @pytest.mark.parametrize(

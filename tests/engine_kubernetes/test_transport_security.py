@@ -1,60 +1,15 @@
 """TLS and proxies: whom the client believes, whom it shows itself to, and the way it takes."""
 
 import base64
-import datetime
-import ipaddress
 import json
-import ssl
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from engine.kubernetes.config import Source, connect
 from engine.kubernetes.rest import Client, Unreachable
 
+from .certificates import Certificate
 from .tinyserver import Answer, TinyServer
-
-
-class Certificate:
-    """A certificate that signs itself: authority, server and client in one."""
-
-    def __init__(self, folder, name):
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        now = datetime.datetime.now(datetime.UTC)
-        names = [x509.DNSName(name)]
-        if name == "localhost":
-            names.append(x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
-        certificate = (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(subject)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(hours=1))
-            .not_valid_after(now + datetime.timedelta(hours=1))
-            .add_extension(x509.SubjectAlternativeName(names), critical=False)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-            .sign(key, hashes.SHA256())
-        )
-        self.pem = certificate.public_bytes(serialization.Encoding.PEM)
-        self.key = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        self.file, self.key_file = folder / f"{name}.pem", folder / f"{name}.key"
-        self.file.write_bytes(self.pem)
-        self.key_file.write_bytes(self.key)
-
-    def server(self, *, ask=False):
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self.file, self.key_file)
-        if ask:
-            context.verify_mode = ssl.CERT_REQUIRED
-            context.load_verify_locations(self.file)
-        return context
 
 
 def encoded(data):
@@ -71,11 +26,6 @@ def reached(server, *, cluster=None, user=None):
         return client.get("/version")
     finally:
         client.close()
-
-
-@pytest.fixture
-def localhost(tmp_path):
-    return Certificate(tmp_path, "localhost")
 
 
 def test_a_server_with_a_certificate_of_the_clusters_authority_is_believed(localhost):

@@ -1,6 +1,7 @@
 """How waiting for an object ends."""
 
 import queue
+import threading
 import time
 
 import pytest
@@ -101,6 +102,50 @@ def test_a_watch_that_started_too_late_is_taken_up_by_a_read(provider, server):
     result = provider.create(urn=URN, inputs=job())
 
     assert result.outputs["metadata"]["resourceVersion"] == "9"
+
+
+def test_a_watch_that_ends_is_resumed_where_it_stopped(provider, server):
+    server.answers = [
+        Answer(201, live("1")),
+        Answer(stream=events(live("2"))),
+        Answer(stream=events()),
+        Answer(stream=events(live("3", COMPLETE))),
+    ]
+    provider.create(urn=URN, inputs=job())
+
+    versions = [request.query.get("resourceVersion") for request in server.requests[1:]]
+    assert versions == ["1", "2", "2"]
+
+
+@pytest.mark.parametrize("code", [403, 500])
+def test_what_may_not_be_watched_is_looked_at_again_and_again(provider, server, monkeypatch, code):
+    monkeypatch.setattr("engine.kubernetes.await_._POLL_SECONDS", 0.01)
+    found = iter([live("2"), live("3", COMPLETE)])
+
+    def answer(request):
+        if request.method == "POST":
+            return Answer(201, live("1"))
+        return status(code, "Refused", "no") if request.query.get("watch") else Answer(200, next(found))
+
+    server.handler = answer
+
+    assert provider.create(urn=URN, inputs=job()).outputs["metadata"]["resourceVersion"] == "3"
+
+
+def test_a_job_that_goes_on_gets_its_time_anew(provider, server):
+    """Each change comes 0.6 s after the last one, and the limit is 1 s."""
+    changes = iter([live("2"), live("3"), live("4", COMPLETE)])
+
+    def answer(request):
+        if request.method == "POST":
+            return Answer(201, live("1", **{"pulumi.com/timeoutSeconds": "1"}))
+        threading.Event().wait(0.6)
+        return Answer(stream=events(next(changes)))
+
+    server.handler = answer
+    document = job(**{"pulumi.com/timeoutSeconds": "1"})
+
+    assert provider.create(urn=URN, inputs=document).outputs["metadata"]["resourceVersion"] == "4"
 
 
 def test_a_job_that_is_not_complete_is_replaced_on_request(provider, server):

@@ -33,6 +33,13 @@ class Answer:
 Handler = Callable[[Request], Answer]
 
 
+def _content(raw: bytes) -> Any:
+    try:
+        return json.loads(raw) if raw else None
+    except ValueError:
+        return raw.decode()
+
+
 def status(code: int, reason: str, message: str, **details: Any) -> Answer:
     """Return a failure as the API server words it."""
     body = {"kind": "Status", "status": "Failure", "code": code, "reason": reason, "message": message}
@@ -101,7 +108,7 @@ class TinyServer:
                     parts.path,
                     {key: values[0] for key, values in parse_qs(parts.query).items()},
                     dict(self.headers),
-                    json.loads(raw) if raw else None,
+                    _content(raw),
                 )
                 owner.requests.append(request)
                 self._send(owner.answers.pop(0) if owner.answers else owner.handler(request))
