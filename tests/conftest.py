@@ -4,13 +4,14 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 
 from engine.kubernetes import KubernetesProviders
+from engine.kubernetes.manifests import decode
 
 SHARED = Path(__file__).parents[2] / "shared"
 CRDS = (
@@ -62,12 +63,23 @@ def shared_providers() -> Iterator[KubernetesProviders]:
 @pytest.fixture(scope="session")
 def crds(real_kubeconfig: str, shared_providers: KubernetesProviders) -> None:
     """The operators' CRDs in CRDS, established on the real API server (and left there)."""
-    provider = shared_providers()
-    provider.configure({"kubeconfig": real_kubeconfig})
+    _install(CRDS, real_kubeconfig, shared_providers)
+
+
+@pytest.fixture(scope="session")
+def every_definition(real_kubeconfig: str, shared_providers: KubernetesProviders) -> None:
+    """All CRDs of ../shared/crds, established on the real API server (and left there)."""
+    names = [path.stem for path in (SHARED / "crds").glob("*.yaml")]
+    _install(names, real_kubeconfig, shared_providers)
+
+
+def _install(names: Iterable[str], kubeconfig: str, providers: KubernetesProviders) -> None:
+    provider = providers()
+    provider.configure({"kubeconfig": kubeconfig})
     urn = "urn:pulumi:t::t::kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition::crd"
     path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
     present = {item["metadata"]["name"] for item in provider._reachable().client.list(path)["items"]}
-    for name in CRDS:
-        document = yaml.safe_load((SHARED / "crds" / f"{name}.yaml").read_text())
+    for name in names:
+        (document,) = decode((SHARED / "crds" / f"{name}.yaml").read_text())
         if document["metadata"]["name"] not in present:
             provider.create(urn=urn, inputs=document, timeout=30)

@@ -107,13 +107,13 @@ def _fetched(url: str) -> str:
 
 
 def _loader() -> Any:
-    """Return a safe YAML loader that knows no dates and no base 60, but floats without a dot (`1e3`)."""
+    """Return a safe YAML loader without dates, base 60 and `=`, but with floats without a dot (`1e3`)."""
     import yaml
 
     class Loader(yaml.SafeLoader):
         """YAML as Kubernetes' tools read it."""
 
-    unwanted = ("tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+    unwanted = tuple(f"tag:yaml.org,2002:{name}" for name in ("timestamp", "value", "int", "float"))
     Loader.yaml_implicit_resolvers = {
         first: [(tag, pattern) for tag, pattern in resolvers if tag not in unwanted]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()

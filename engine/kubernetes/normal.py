@@ -103,6 +103,7 @@ _KEYED_BY_USER = frozenset(
         "annotations",
         "binaryData",
         "capacity",
+        "counters",
         "data",
         "default",
         "defaultRequest",
@@ -129,6 +130,7 @@ _KEPT_LISTS = frozenset(["containers", "nodeSelectorTerms", "rules", "topologyKe
 _QUANTITY_MAPS = frozenset(
     [
         "capacity",
+        "counters",
         "default",
         "defaultRequest",
         "hard",
@@ -140,7 +142,8 @@ _QUANTITY_MAPS = frozenset(
         "requests",
     ]
 )
-_QUANTITIES = frozenset(["averageValue", "divisor", "sizeLimit"])
+_QUANTITIES = frozenset(["averageValue", "capacity", "divisor", "maximumVolumeSize", "sizeLimit"])
+"""Scalar fields that are quantities; `capacity` is one in CSIStorageCapacity, and a map elsewhere."""
 
 _UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15, "E": 10**18}
 _UNITS |= {f"{prefix}i": 1024**power for power, prefix in enumerate("KMGTPE", 1)}
@@ -248,7 +251,7 @@ def _recoded(value: Any) -> Any:
 def _fields(value: Any, name: str = "", parent: str = "") -> Any:
     if isinstance(value, dict):
         if name in _KEYED_BY_USER:
-            return {key: quantity(item) for key, item in value.items()} if name in _QUANTITY_MAPS else value
+            return {key: _amount(item) for key, item in value.items()} if name in _QUANTITY_MAPS else value
         fields = {key: _fields(_listed(key, item), key, name) for key, item in value.items()}
         return {key: item for key, item in fields.items() if not _omitted(key, item)}
     if isinstance(value, list):
@@ -256,6 +259,13 @@ def _fields(value: Any, name: str = "", parent: str = "") -> Any:
     if name in _QUANTITIES or (name, parent) == ("value", "target"):
         return quantity(value)
     return value
+
+
+def _amount(value: Any) -> Any:
+    """Return a quantity in exact form: one by itself, or the `value` of an object."""
+    if isinstance(value, dict) and "value" in value:
+        return {**value, "value": quantity(value["value"])}
+    return quantity(value)
 
 
 def _listed(name: str, value: Any) -> Any:

@@ -37,6 +37,7 @@ def document(name="a", kind="ConfigMap", **more):
         pytest.param("0.0.0.0", "0.0.0.0", id="an address is a text"),
         pytest.param("089", "089", id="no octal is a text"),
         pytest.param("1Gi", "1Gi", id="a quantity"),
+        pytest.param("=", "=", id="an equals sign is a text"),
         pytest.param("~", None, id="null"),
         pytest.param("'10'", "10", id="quoted"),
         pytest.param("{80: a, true: b}", {"80": "a", "true": "b"}, id="keys are texts"),
