@@ -116,13 +116,13 @@ class Events:
                     self.changes[step.op.value] += 1
         if self._sink is None:
             return
-        if silent:
+        if silent or (self._planning and not step.state.custom):
             self._held[step.urn] = step
-        else:
+        if not silent:
             self._emit("resOutputsEvent", {"metadata": _metadata(step), "planning": self._planning})
 
     def outputs(self, state: ResourceState) -> None:
-        """A component's outputs are known: the event that its step did not get yet."""
+        """A component's outputs are known: the event that its step did not get yet, in previews a second."""
         step = self._held.pop(state.urn, None)
         if step is not None:
             body = {"metadata": _metadata(dataclasses.replace(step, new=state)), "planning": self._planning}
