@@ -1,0 +1,68 @@
+"""Where the command line talks to its user: two consoles, and questions if somebody is there to answer."""
+
+import getpass
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TextIO
+
+from rich.console import Console
+from rich.text import Text
+
+from engine.cli.errors import CliError
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """Results go to `out`, everything else to `err`. Questions may be asked only if `interactive`."""
+
+    out: Console
+    err: Console
+    interactive: bool
+    read_line: Callable[[str], str] = input
+    read_secret: Callable[[str], str] = getpass.getpass
+
+    def say(self, text: str | Text = "") -> None:
+        """Write lines to the standard output, as they are."""
+        self.out.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def warn(self, text: str | Text) -> None:
+        """Write lines to the standard error."""
+        self.err.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def ask(self, question: str) -> str:
+        """Return the answer, stripped; CliError if the input ends or is interrupted."""
+        return self._answer(self.read_line, question).strip()
+
+    def ask_secret(self, question: str) -> str:
+        """Return an answer that is not shown."""
+        return self._answer(self.read_secret, question)
+
+    @staticmethod
+    def _answer(read: Callable[[str], str], question: str) -> str:
+        try:
+            return read(question)
+        except (EOFError, KeyboardInterrupt) as error:
+            raise CliError("confirmation cancelled: there was no answer") from error
+
+
+def connect(env: Mapping[str, str], *, color: str, non_interactive: bool) -> Terminal:
+    """Return the terminal of this process's standard streams.
+
+    `color` is always, never or auto. As with Pulumi, nobody is asked where `CI` is set.
+    """
+    interactive = sys.stdin.isatty() and sys.stdout.isatty() and not non_interactive and not env.get("CI")
+    return Terminal(_console(sys.stdout, color), _console(sys.stderr, color), interactive)
+
+
+def _console(stream: TextIO, color: str) -> Console:
+    # Lines of a stream that is no terminal belong to other programs, so no width may break them.
+    width = None if stream.isatty() else 10_000
+    force = True if color == "always" else None
+    return Console(
+        file=stream,
+        no_color=True if color == "never" else None,
+        force_terminal=force,
+        width=width,
+        emoji=False,
+    )
