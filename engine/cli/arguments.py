@@ -169,7 +169,7 @@ def _operation() -> Parser:
     add("--exclude-dependents", action="store_true", help="leave what depends on excluded resources, too")
     add("--expect-no-changes", action="store_true", help="fail if there are changes (exit code 7)")
     add("-j", "--json", action="store_true", help="print the engine's events, one JSON object a line")
-    add("-m", "--message", default="", help="a message for the stack's history")
+    add("-m", "--message", default="", metavar="TEXT", help="a message for the stack's history")
     add("-p", "--parallel", type=_positive, metavar="N", help="run at most so many provider calls at once")
     add(
         "--lock-timeout",
@@ -178,7 +178,6 @@ def _operation() -> Parser:
         metavar="TIME",
         help="wait so long for somebody else's lock (such as 30s, 5m)",
     )
-    add("--run-program", action="store_true", help="run the program, so that its hooks exist (destroy)")
     add("--show-config", action="store_true", help="show the configuration first")
     add("--show-reads", action="store_true", help="show resources that are only read")
     add(
@@ -243,6 +242,9 @@ def _refresh(command: Parser) -> None:
 
 
 def _destroy(command: Parser) -> None:
+    command.add_argument(
+        "--run-program", action="store_true", help="run the program first, so that its hooks exist"
+    )
     command.add_argument("--remove", action="store_true", help="then remove the stack and its file")
 
 
@@ -261,7 +263,7 @@ def _stack(command: Parser, common: Parser) -> None:
 
     listing = add("ls", "list stacks", aliases=["list"])
     listing.add_argument("-a", "--all", action="store_true", help="of all projects")
-    listing.add_argument("--project", default="", help="of this project")
+    listing.add_argument("--project", default="", metavar="NAME", help="of this project")
     listing.add_argument("-j", "--json", action="store_true", help="print JSON")
     making = add("init", "create an empty stack and select it", aliases=["new", "create"])
     making.add_argument("name", nargs="?", metavar="stack-name", help="the stack, instead of --stack")
@@ -318,12 +320,16 @@ def _listing(command: Parser) -> None:
 
 
 def _export(command: Parser) -> None:
-    command.add_argument("--file", default="", help="write to this file instead of the standard output")
+    command.add_argument(
+        "--file", default="", metavar="FILE", help="write to this file instead of the standard output"
+    )
     command.add_argument("--show-secrets", action="store_true", help="decrypt the secrets")
 
 
 def _import(command: Parser) -> None:
-    command.add_argument("--file", default="", help="read this file instead of the standard input")
+    command.add_argument(
+        "--file", default="", metavar="FILE", help="read this file instead of the standard input"
+    )
     command.add_argument(
         "-f",
         "--force",

@@ -78,8 +78,6 @@ class Deployment:
 
     def refresh(self) -> Exit:
         """Preview, ask, and record what the resources are now."""
-        if self._args.run_program:
-            raise misused("--run-program is not supported by refresh; use `up --refresh` instead")
         engine, stack, args = self._session.engine, self._session.stack, self._args
 
         def act(call: Call) -> object:
@@ -169,8 +167,8 @@ class Deployment:
                 act(Call(_options(self._args, cancellation, preview=preview), sink))
         except StackMoved as error:
             raise CliError(
-                f"stack '{stack.name}' was changed by somebody else since this command looked at it; nothing was "
-                "done, look again"
+                f"stack '{stack.name}' was changed by somebody else since this command looked at it; nothing "
+                "was done, look again"
             ) from error
         except UpdateCanceled as error:
             code = Exit.CANCELLED if error.terminated else Exit.FAILURE
