@@ -7,8 +7,10 @@ it. A failing step stops the run; what is running meanwhile ends and is recorded
 import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Final
 
+from engine import status
 from engine.codec import now
 from engine.errors import BackendError, CheckpointRefused, EngineError
 from engine.events import Op, Step
@@ -316,9 +318,14 @@ class Steps:
         **kwargs: Arguments.kwargs,
     ) -> Result:
         """Call a provider; the resource's error hooks decide whether it is called again after a failure."""
-        if not subject.state.resource_hooks:
-            return self._run.call(function, *args, **kwargs)
-        return self._hooks.retrying(subject, lambda: self._run.call(function, *args, **kwargs))
+        with status.told_to(partial(self._tell, subject)):
+            if not subject.state.resource_hooks:
+                return self._run.call(function, *args, **kwargs)
+            return self._hooks.retrying(subject, lambda: self._run.call(function, *args, **kwargs))
+
+    def _tell(self, subject: Subject, text: str) -> None:
+        """Show what a call waits for beside its resource, as long as it is under way."""
+        self._run.events.diagnostic(text, severity="info", urn=subject.state.urn, ephemeral=True)
 
     @contextlib.contextmanager
     def _pending(self, kind: str, state: ResourceState) -> Iterator[int | None]:

@@ -8,6 +8,7 @@ import os
 import time
 from typing import Any
 
+from engine import status
 from engine.kubernetes.annotations import annotation, is_true
 from engine.kubernetes.cluster import Cluster
 from engine.kubernetes.readiness import (
@@ -68,6 +69,7 @@ def wait_until_ready(target: Target, live: Json, timeout: float) -> Json:
             return live
         if verdict.failed:
             raise NotReady(live, _reasons(target, live, lookup, f"{target} failed", verdict))
+        status.tell("; ".join(verdict.reasons))
         remaining = deadline - time.monotonic()
         if remaining <= 0:
             head = f"{target} was not ready after {limit:.0f} s"

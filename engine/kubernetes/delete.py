@@ -4,6 +4,7 @@ import logging
 import time
 from typing import Any
 
+from engine import status
 from engine.kubernetes.rest import ApiError, Conflict, Gone, NotFound, Unreachable
 from engine.kubernetes.target import Target
 from engine.provider import ProviderError
@@ -95,6 +96,7 @@ def _saw_deletion(target: Target, lingering: Json, seconds: float) -> bool:
 def _report_finalizers(target: Target, lingering: Json) -> None:
     """Say at once what holds a delete up, not only at its timeout."""
     if blocking := _finalizers(lingering):
+        status.tell(f"waits for finalizers: {', '.join(blocking)}")
         logger.warning("deletion of %s waits for finalizers: %s", target, ", ".join(blocking))
 
 
