@@ -16,8 +16,11 @@ from engine.provider import OutcomeUnknown, ProviderError
 
 Json = dict[str, Any]
 
-PROPAGATION_SECONDS: Final = 120.0
-"""How long a write waits for what it refers to and was just made; terraform's IAM propagation timeout."""
+PROPAGATION_SECONDS: Final = 30.0
+"""How long a write waits for what it refers to, which may just have been made and not be seen yet.
+
+terraform waits 2 minutes; IAM takes some seconds, and what is simply missing should be said soon.
+"""
 _ATTEMPTS: Final = 10
 """Tries of one request where `maxRetries` is not set; pulumi-aws's 25 can hold an update for an hour."""
 _CONNECT_SECONDS, _READ_SECONDS = 10, 60
@@ -184,7 +187,7 @@ class Aws:
         passing: Callable[[ServiceError], bool],
         seconds: float = PROPAGATION_SECONDS,
     ) -> Any:
-        """Carry out again and again while it fails with what passes, as what was just made is not seen yet."""
+        """Carry out again and again while it fails with what passes: what was just made is not seen yet."""
         deadline, pauses = self._until(seconds), _pauses()
         while True:
             pause = next(pauses)
@@ -217,14 +220,15 @@ def _pauses() -> Iterator[float]:
 def _translated(service: str, operation: str) -> Iterator[None]:
     """Raise botocore's errors as ours: a refusal, an outcome that nobody knows, or a broken configuration."""
     from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+    from botocore.parsers import ResponseParserError
 
     try:
         yield
     except ClientError as error:
         raise _service_error(service, operation, error) from error
-    except HTTPClientError as error:
-        # No answer: the request may have been carried out.
-        raise OutcomeUnknown(f"{service}:{operation} got no answer: {error}") from error
+    except (HTTPClientError, ResponseParserError) as error:
+        # The request may have been carried out.
+        raise OutcomeUnknown(f"{service}:{operation} got no answer that can be read: {error}") from error
     except BotoCoreError as error:
         raise ProviderError(
             f"{service}:{operation} was not sent: {error}{_credentials_remedy(error)}"

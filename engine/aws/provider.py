@@ -110,10 +110,8 @@ class AwsProvider:
                     kind.complete(aws, created.id, plain)
                 outputs = self._outputs(kind, aws, created.id, known, plain)
             except (ProviderError, OutcomeUnknown) as error:
-                # It exists: what is known of it goes on record, and the next update finishes it.
-                raise PartialFailure(
-                    id=created.id, outputs=_marked(kind, known), reasons=(str(error),)
-                ) from error
+                # It exists: what is there now goes on record, and the next update finishes it.
+                raise self._unfinished(kind, aws, created.id, known, error) from error
         return CreateResult(id=created.id, outputs=outputs)
 
     def find_created(self, *, urn: str, inputs: Properties) -> CreateResult | None:
@@ -240,6 +238,17 @@ class AwsProvider:
         if kind.regional:
             result["region"] = aws.region
         return _marked(kind, result)
+
+    def _unfinished(
+        self, kind: ResourceType, aws: Aws, id_: str, known: Json, error: Exception
+    ) -> PartialFailure:
+        """Return the error of a resource that exists, with what the service says of it where it answers."""
+        try:
+            found = kind.read(aws, id_, known)
+        except (ProviderError, OutcomeUnknown):
+            found = None
+        outputs = _marked(kind, known) if found is None else self._merged(kind, aws, found, known)
+        return PartialFailure(id=id_, outputs=outputs, reasons=(str(error),))
 
     def _half_changed(
         self, kind: ResourceType, aws: Aws, id_: str, old: Json, error: ServiceError | OutcomeUnknown

@@ -12,7 +12,7 @@ def refreshed_inputs(kind: ResourceType, inputs: Json, outputs: Json) -> Json:
     return {
         name: _refreshed(kind.props[name], value, outputs.get(name)) if name in kind.props else value
         for name, value in inputs.items()
-        if name == DEFAULTS or name not in kind.props or _still(kind.props[name], outputs.get(name))
+        if name not in kind.props or _still(kind.props[name], unwrap(value), outputs.get(name))
     }
 
 
@@ -27,13 +27,13 @@ def imported_inputs(kind: ResourceType, outputs: Json) -> Json:
     return {**found, DEFAULTS: []}
 
 
-def _still(prop: Prop, found: Any) -> bool:
-    """Say whether a recorded input remains: the service still has it, or never reports it."""
-    return prop.local or found is not None
+def _still(prop: Prop, before: Any, found: Any) -> bool:
+    """Say whether a recorded input remains: the service still has it, never reports it, or it says nothing."""
+    return prop.local or found is not None or is_same(prop, found, before)
 
 
 def _refreshed(prop: Prop, before: Any, found: Any) -> Any:
-    if is_same(prop, found, unwrap(before)) or (prop.local and found is None):
+    if found is None or is_same(prop, found, unwrap(before)):
         return before
     now = _given(prop, found)
     return Secret(now) if isinstance(before, Secret) else now

@@ -81,6 +81,8 @@ def _read(aws: Aws, id_: str, recorded: Json) -> Json | None:
         return None
     tags = aws.find("sqs", "list_queue_tags", _GONE, QueueUrl=id_) or {}
     return {
+        "fifoQueue": False,
+        "contentBasedDeduplication": False,
         **{
             name: _from_attribute(prop, found[prop.api])
             for name, prop in _ATTRIBUTES.items()
