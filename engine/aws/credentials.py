@@ -16,15 +16,17 @@ def core_session(settings: Settings) -> Any:
     """Return a botocore session with the settings' credentials."""
     from botocore.credentials import CredentialResolver
 
-    core = _plain_session(settings)
+    core = _configured_session(settings)
+    if settings.access_key:
+        core.set_credentials(settings.access_key, settings.secret_key, settings.token or None)
     for role in settings.roles:
         fetch = functools.partial(_assume, settings, core, role)
-        core = _plain_session(settings)
+        core = _configured_session(settings)
         core.register_component("credential_provider", CredentialResolver([_assumed_provider(fetch)]))
     return core
 
 
-def _plain_session(settings: Settings) -> Any:
+def _configured_session(settings: Settings) -> Any:
     from botocore.session import Session
 
     core = Session(profile=settings.profile or None)
@@ -34,8 +36,6 @@ def _plain_session(settings: Settings) -> Any:
     ):
         if files:
             core.set_config_variable(variable, files[0])
-    if settings.access_key:
-        core.set_credentials(settings.access_key, settings.secret_key, settings.token or None)
     return core
 
 

@@ -28,7 +28,7 @@ def imported_inputs(kind: ResourceType, outputs: Json) -> Json:
 
 
 def _still(prop: Prop, before: Any, found: Any) -> bool:
-    """Say whether a recorded input remains: the service still has it, never reports it, or it says nothing."""
+    """Say whether a recorded input remains: it is still there, is never reported, or says nothing."""
     return prop.local or found is not None or is_same(prop, found, before)
 
 

@@ -31,7 +31,7 @@ class Cloud:
         self.requests: list[tuple[str, dict[str, Any]]] = []
         """Operation and parameters of every request of the provider, in order."""
         self.faults: dict[str, Callable[[dict[str, Any]], None]] = {}
-        """By operation: called with the parameters before a request is sent; what it raises fails the call."""
+        """By operation: called with the parameters before a request; what it raises fails the call."""
         self.answers: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = stubs.answers()
         """By operation: answers in place of the server, for what moto does not have."""
         self._watched = True

@@ -36,7 +36,7 @@ def test_a_bucket_that_is_not_empty_stays_and_the_error_says_what_to_do(cloud: C
     cloud.up(bucket(bucket="full"))
     cloud.call("s3", "put_object", Bucket="full", Key="a", Body=b"1")
 
-    with pytest.raises(UpdateFailed, match="the bucket full is not empty.*set forceDestroy to true"):
+    with pytest.raises(UpdateFailed, match=r"the bucket full is not empty.*set forceDestroy to true"):
         cloud.destroy()
 
     assert cloud.call("s3", "get_object", Bucket="full", Key="a")["Body"].read() == b"1"
@@ -64,7 +64,7 @@ def test_a_repository_with_images_stays_unless_it_is_forced(cloud: Cloud) -> Non
     image = {"imageManifest": manifest, "imageManifestMediaType": media_type, "imageTag": "x"}
     cloud.call("ecr", "put_image", repositoryName="functions", **image)
 
-    with pytest.raises(UpdateFailed, match="the repository functions holds images.*forceDelete"):
+    with pytest.raises(UpdateFailed, match=r"the repository functions holds images.*forceDelete"):
         cloud.destroy()
     assert cloud.up(program(forceDelete=True)).changes["update"] == 1
     assert cloud.writes == []
@@ -118,7 +118,7 @@ def test_a_refusal_names_the_request_the_code_and_a_remedy_and_leaves_nothing_pe
     refuse_times(cloud, "create_bucket", 1, "AccessDenied", "you shall not")
 
     with pytest.raises(
-        UpdateFailed, match="s3:create_bucket failed with AccessDenied.*you shall not; allow this"
+        UpdateFailed, match=r"s3:create_bucket failed with AccessDenied.*you shall not; allow this"
     ):
         cloud.up(bucket())
 
@@ -246,7 +246,7 @@ def test_versioning_cannot_be_disabled_and_a_preview_says_so(cloud: Cloud) -> No
 
     cloud.up(program("Enabled"))
 
-    with pytest.raises(UpdateFailed, match="cannot go from Enabled to Disabled.*use Suspended"):
+    with pytest.raises(UpdateFailed, match=r"cannot go from Enabled to Disabled.*use Suspended"):
         cloud.preview(program("Disabled"))
 
 
@@ -263,7 +263,7 @@ def test_an_unsupported_type_is_refused_by_name_before_anything_is_called(cloud:
 
 
 def test_credentials_of_another_account_are_refused_before_anything_is_changed(cloud: Cloud) -> None:
-    with pytest.raises(UpdateFailed, match="AWS account 123456789012.*rules out"):
+    with pytest.raises(UpdateFailed, match=r"AWS account 123456789012.*rules out"):
         cloud.up(bucket(), aws_allowedAccountIds='["999999999999"]')
 
     assert cloud.writes == []
