@@ -28,7 +28,6 @@ _FLAGS: Final = {
     "s3UsePathStyle": "s3_use_path_style",
     "useFipsEndpoint": "use_fips_endpoint",
     "useDualstackEndpoint": "use_dualstack_endpoint",
-    "skipCredentialsValidation": "skip_credentials_validation",
 }
 _LISTS: Final = {
     "allowedAccountIds": "allowed_account_ids",
@@ -45,6 +44,7 @@ _OBJECTS: Final = (
     "maxRetries",
 )
 _WITHOUT_EFFECT: Final = (
+    "skipCredentialsValidation",
     "skipRegionValidation",
     "skipRequestingAccountId",
     "skipMetadataApiCheck",
@@ -113,7 +113,6 @@ class Settings:
     s3_use_path_style: bool = False
     use_fips_endpoint: bool = False
     use_dualstack_endpoint: bool = False
-    skip_credentials_validation: bool = False
     allowed_account_ids: tuple[str, ...] = ()
     forbidden_account_ids: tuple[str, ...] = ()
     shared_config_files: tuple[str, ...] = ()
@@ -204,7 +203,7 @@ def _problems(name: str, value: Any) -> list[str]:
     parsed = _parsed(value)
     if name in _STRINGS:
         return [] if isinstance(value, str | int) else [f"aws:{name} has to be a string"]
-    if name in _FLAGS or name in _WITHOUT_EFFECT[:3]:
+    if name in _FLAGS or name in _WITHOUT_EFFECT[:-1]:
         return [] if isinstance(parsed, bool) else [f"aws:{name} is {value!r}; it has to be true or false"]
     if name in _LISTS:
         return [] if isinstance(parsed, list) else [f"aws:{name} has to be a list, as JSON"]

@@ -5,8 +5,9 @@ can go on with the other's state. What each type does is in the modules beside t
 together.
 """
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from engine.aws import compare, functions
@@ -124,8 +125,9 @@ class AwsProvider:
         if kind.find is None:
             return None
         aws = self._aws(plain.get("region"), None)
-        id_ = kind.find(aws, plain)
-        found = kind.read(aws, id_, plain) if id_ else None
+        with _reading():
+            id_ = kind.find(aws, plain)
+            found = kind.read(aws, id_, plain) if id_ else None
         if id_ is None or found is None:
             return None
         outputs = self._merged(kind, aws, found, plain)
@@ -183,7 +185,8 @@ class AwsProvider:
         kind = _kind(urn)
         recorded = {**_plain(inputs), **unwrap(outputs)}
         aws = self._aws(recorded.get("region"), None)
-        found = kind.read(aws, id, recorded)
+        with _reading():
+            found = kind.read(aws, id, recorded)
         if found is None:
             return ReadResult(id=None)
         merged = self._merged(kind, aws, found, recorded)
@@ -198,7 +201,8 @@ class AwsProvider:
     def invoke(self, token: str, args: Properties) -> Properties:
         """Call one of the functions of `functions.FUNCTIONS`."""
         plain = unwrap(args)
-        return functions.call(self._aws(plain.get("region"), None), token, plain)
+        with _reading():
+            return functions.call(self._aws(plain.get("region"), None), token, plain)
 
     def _change(self, kind: ResourceType, aws: Aws, id_: str, change: Change) -> None:
         if change.touches("tags") and kind.tag:
@@ -283,6 +287,15 @@ class AwsProvider:
                 "aws:forbiddenAccountIds rules out; use other credentials or change the list"
             )
         self._admitted = True
+
+
+@contextlib.contextmanager
+def _reading() -> Iterator[None]:
+    """Take a missing answer for an ordinary failure: nothing was asked to change."""
+    try:
+        yield
+    except OutcomeUnknown as error:
+        raise ProviderError(str(error)) from error
 
 
 def _kind(urn: str) -> ResourceType:

@@ -221,6 +221,46 @@ def test_the_wait_for_what_is_not_seen_ends_with_the_custom_timeout(cloud: Cloud
     assert time.monotonic() - started < 10
 
 
+def test_a_role_with_something_foreign_attached_stays_unless_it_is_forced(cloud: Cloud) -> None:
+    def program(**props: Any) -> Any:
+        return lambda: Resource("aws:iam/role:Role", "it", {"name": "it", "assumeRolePolicy": TRUST, **props})
+
+    cloud.up(program())
+    cloud.call("iam", "put_role_policy", RoleName="it", PolicyName="theirs", PolicyDocument=READ)
+
+    with pytest.raises(UpdateFailed, match=r"the role it is in use.*set forceDetachPolicies to true"):
+        cloud.destroy()
+    cloud.up(program(forceDetachPolicies=True))
+    cloud.destroy()
+    assert cloud.call("iam", "list_roles")["Roles"] == []
+
+
+def test_a_user_with_keys_and_groups_goes_when_it_is_forced(cloud: Cloud) -> None:
+    cloud.up(lambda: Resource("aws:iam/user:User", "it", {"name": "it", "forceDestroy": True}))
+    cloud.call("iam", "create_access_key", UserName="it")
+    cloud.call("iam", "create_group", GroupName="all")
+    cloud.call("iam", "add_user_to_group", GroupName="all", UserName="it")
+    cloud.call("iam", "put_user_policy", UserName="it", PolicyName="theirs", PolicyDocument=READ)
+
+    cloud.destroy()
+
+    assert cloud.call("iam", "list_users")["Users"] == []
+
+
+def test_a_refresh_without_an_answer_fails_and_leaves_the_record_alone(cloud: Cloud) -> None:
+    def lose_answer(_: dict[str, Any]) -> None:
+        raise ReadTimeoutError(endpoint_url="http://s3")
+
+    cloud.up(bucket())
+    before = cloud.state("it")
+    cloud.faults["head_bucket"] = lose_answer
+
+    with pytest.raises(UpdateFailed, match="no answer"):
+        cloud.refresh()
+
+    assert cloud.state("it") == before
+
+
 def test_a_policy_keeps_no_more_versions_than_iam_allows(cloud: Cloud) -> None:
     def program(number: int) -> Any:
         text = READ.replace(":source", f":source{number}")
