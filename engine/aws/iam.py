@@ -1,6 +1,6 @@
 """IAM roles and managed policies, and what connects them.
 
-terraform: internal/service/iam/{role,policy,role_policy,role_policy_attachment,user_policy}.go. IAM is
+terraform: internal/service/iam/{role,policy,role_policy_attachment}.go. IAM is
 consistent only after a while: what refers to something just made is tried again for some time.
 """
 
@@ -79,7 +79,7 @@ def _read_role(aws: Aws, id_: str, recorded: Json) -> Json | None:
         "arn": role["Arn"],
         "uniqueId": role["RoleId"],
         "createDate": moment(role["CreateDate"]),
-        "assumeRolePolicy": _document_text(role["AssumeRolePolicyDocument"]),
+        "assumeRolePolicy": document_text(role["AssumeRolePolicyDocument"]),
         "description": role.get("Description", ""),
         "maxSessionDuration": role.get("MaxSessionDuration", 3600),
         "permissionsBoundary": role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", ""),
@@ -185,7 +185,7 @@ def _read_policy(aws: Aws, id_: str, recorded: Json) -> Json | None:
         "policyId": policy["PolicyId"],
         "attachmentCount": policy.get("AttachmentCount", 0),
         "description": policy.get("Description", ""),
-        "policy": _document_text(version["PolicyVersion"]["Document"]),
+        "policy": document_text(version["PolicyVersion"]["Document"]),
         "tags": unpaired(policy.get("Tags", ())),
     }
 
@@ -219,55 +219,6 @@ def _delete_policy(aws: Aws, id_: str, recorded: Json) -> None:
         for version in _other_versions(aws, id_):
             aws.find("iam", "delete_policy_version", GONE, PolicyArn=id_, VersionId=version)
         aws.find("iam", "delete_policy", GONE, PolicyArn=id_)
-
-
-def _inline(what: str, type_: str) -> ResourceType:
-    """Declare the inline policies of a role or user; ids are `<role>:<policy>`."""
-    key = f"{what.capitalize()}Name"
-
-    def put(aws: Aws, inputs: Json) -> None:
-        target = {key: inputs[what], "PolicyName": inputs["name"]}
-        aws.patiently(
-            lambda: aws.call("iam", f"put_{what}_policy", PolicyDocument=inputs["policy"], **target),
-            is_unseen,
-        )
-
-    def create(aws: Aws, inputs: Json) -> Created:
-        put(aws, inputs)
-        return Created(id=f"{inputs[what]}:{inputs['name']}")
-
-    def update(aws: Aws, id_: str, change: Change) -> None:
-        put(aws, change.new)
-
-    def find(aws: Aws, inputs: Json) -> str | None:
-        id_ = f"{inputs[what]}:{inputs['name']}"
-        return id_ if read(aws, id_, {}) else None
-
-    def read(aws: Aws, id_: str, recorded: Json) -> Json | None:
-        owner, _, name = id_.partition(":")
-        answer = aws.find("iam", f"get_{what}_policy", GONE, PolicyName=name, **{key: owner})
-        return answer and {what: owner, "name": name, "policy": _document_text(answer["PolicyDocument"])}
-
-    def delete(aws: Aws, id_: str, recorded: Json) -> None:
-        owner, _, name = id_.partition(":")
-        aws.find("iam", f"delete_{what}_policy", GONE, PolicyName=name, **{key: owner})
-
-    return ResourceType(
-        type=type_,
-        props={
-            what: text(required=True, force_new=True),
-            "name": text(force_new=True),
-            "policy": document(documents.policy, required=True),
-        },
-        regional=False,
-        refused=NO_PREFIX,
-        autoname=Autoname(length=128),
-        create=create,
-        update=update,
-        find=find,
-        read=read,
-        delete=delete,
-    )
 
 
 def _attach(aws: Aws, inputs: Json) -> Created:
@@ -307,8 +258,8 @@ def _attached(id_: str, recorded: Json) -> tuple[str, str]:
     return role, arn
 
 
-def _document_text(document: object) -> str:
-    """Return a policy as text; botocore has decoded it."""
+def document_text(document: object) -> str:
+    """Return a policy of IAM's answer as text; botocore has decoded it."""
     return document if isinstance(document, str) else json.dumps(document, separators=(",", ":"))
 
 
@@ -380,7 +331,5 @@ ATTACHMENT = ResourceType(
     delete=_detach,
     leaf=True,
 )
-ROLE_POLICY = _inline("role", "aws:iam/rolePolicy:RolePolicy")
-USER_POLICY = _inline("user", "aws:iam/userPolicy:UserPolicy")
 
-TYPES = (ROLE, POLICY, ATTACHMENT, ROLE_POLICY, USER_POLICY)
+TYPES = (ROLE, POLICY, ATTACHMENT)

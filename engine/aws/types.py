@@ -3,10 +3,21 @@
 import dataclasses
 import difflib
 
-from engine.aws import ecr, iam, iam_identities, kms, s3_bucket, s3_object, s3_settings, secrets, sqs
+from engine.aws import (
+    ecr,
+    iam,
+    iam_identities,
+    iam_inline,
+    kms,
+    s3_bucket,
+    s3_object,
+    s3_settings,
+    secrets,
+    sqs,
+)
 from engine.aws.spec import ResourceType
 
-_MODULES = (s3_bucket, s3_settings, s3_object, ecr, iam, iam_identities, kms, sqs, secrets)
+_MODULES = (s3_bucket, s3_settings, s3_object, ecr, iam, iam_identities, iam_inline, kms, sqs, secrets)
 _OLDER_NAMES = {
     "aws:s3/bucketV2:BucketV2": s3_bucket.BUCKET,
     "aws:s3/bucketVersioningV2:BucketVersioningV2": s3_settings.VERSIONING,
