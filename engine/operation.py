@@ -13,6 +13,7 @@ from pulumi import RunError
 from engine import program, urns
 from engine.builtin import PACKAGE, Builtin
 from engine.callbacks import Callbacks
+from engine.cancellation import Cancellation
 from engine.checkpoint import Document
 from engine.codec import Codec
 from engine.components import Components
@@ -84,7 +85,8 @@ class Operation:
             options=request.options,
         )
         self._targets = Targets(request.options)
-        self._recorded = frozenset(state.urn for state in snapshot.resources)
+        chosen = self._targets.limited or self._targets.replaced
+        self._recorded = frozenset(state.urn for state in snapshot.resources if chosen)
         builtin = Builtin(stack, reader, self.journal.new)
         self._providers = Providers({PACKAGE: lambda: builtin, **factories}, self.journal.provider)
         self._callbacks = Callbacks()
@@ -223,7 +225,12 @@ class Operation:
         cancellation = self._request.options.cancellation
         if cancellation is None:
             work()
-            return
+        elif cancellation.cancelled:
+            self.run.cancel()
+        else:
+            self._supervise(work, cancellation)
+
+    def _supervise(self, work: Callable[[], None], cancellation: Cancellation) -> None:
         Supervision(self.run, self._workers, cancellation).carry_out(
             work, cancel=self._cancel, abandon=self._abandon
         )

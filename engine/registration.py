@@ -119,7 +119,8 @@ class Registrar:
         new = dataclasses.replace(_state(urn, goal), id=id_, external=True)
         if self._lacks(new):
             return self._lose(new)
-        self._make_room(new)
+        if self._targets.limited:
+            self._make_room(new)
         try:
             return Answer(self._steps.read(new, self._find(urn, goal)))
         except StepFailed:
@@ -172,7 +173,8 @@ class Registrar:
         recreated = new.urn in self._lifecycle.delete_first.deleted
         if not (self._targets.covers(new) or recreated):
             return self._leave(new, old)
-        self._make_room(new)
+        if self._targets.limited:
+            self._make_room(new)
         return Answer(self._lifecycle.advance(goal, new, old))
 
     def _only_find(self, new: ResourceState, old: Entry | None) -> Answer | None:
@@ -207,8 +209,6 @@ class Registrar:
 
     def _make_room(self, new: ResourceState) -> None:
         """See to it that what a resource needs is there and is recorded before it."""
-        if not self._targets.limited:
-            return
         needs = new.needs()
         for urn in sorted(needs & self._absent):
             text = f"Resource {new.urn!r} depends on {urn!r} which was not specified in --target list."

@@ -23,7 +23,9 @@ class Patterns:
 
     def match(self, urn: str) -> bool:
         """Say whether the URN is one of them."""
-        return urn in self._known or any(glob.fullmatch(urn) for glob in self._globs)
+        if urn in self._known:
+            return True
+        return bool(self._globs) and any(glob.fullmatch(urn) for glob in self._globs)
 
     def unknown(self, known: Collection[str]) -> list[str]:
         """Return the URNs, not patterns, that are none of the known ones."""
