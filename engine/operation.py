@@ -4,7 +4,6 @@ Used by `api` under the stack's lock; knows programs, deletions and refreshes, b
 """
 
 import asyncio
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,11 +14,12 @@ from engine.builtin import PACKAGE, Builtin
 from engine.callbacks import Callbacks
 from engine.cancellation import Cancellation
 from engine.checkpoint import Document
+from engine.chronicle import Chronicle
 from engine.codec import Codec
 from engine.components import Components
 from engine.crypto import Secrets
 from engine.deletion import Deletions
-from engine.errors import BackendError, EngineError, UpdateCanceled, UpdateFailed
+from engine.errors import EngineError
 from engine.events import Events
 from engine.hooks import Hooks
 from engine.invokes import Invokes
@@ -93,8 +93,6 @@ class Operation:
         self._hooks = Hooks(self.run, self._callbacks)
         self._transforms = Transforms(self._callbacks)
         self._steps = Steps(self.run, self._providers, self._hooks)
-        self._recorded_config: dict[str, Any] = dict(request.config)
-        self._started = time.time()
         name = f"{stack.project}-{stack.name}"
         self._stack_urn = urns.make(stack.name, stack.project, "", urns.STACK_TYPE, name)
 
@@ -122,7 +120,7 @@ class Operation:
 
     def update(self, inline_program: Callable[[], object]) -> None:
         """Run the program and bring everything to what it says; UpdateFailed if that did not succeed."""
-        with _Reporting(self, "update"):
+        with self._chronicle("update"):
             self._attend(lambda: self._update(inline_program))
 
     def destroy(self, inline_program: Callable[[], object] | None = None) -> None:
@@ -130,12 +128,12 @@ class Operation:
 
         A program is run first, for what it says about the recorded resources.
         """
-        with _Reporting(self, "destroy"):
+        with self._chronicle("destroy"):
             self._attend(lambda: self._destroy(inline_program))
 
     def refresh(self, *, clear_pending_creates: bool) -> None:
         """Record what the providers find; UpdateFailed if one of them failed."""
-        with _Reporting(self, "refresh"):
+        with self._chronicle("refresh"):
             self._attend(lambda: self._refresh(clear_pending_creates))
 
     def _update(self, inline_program: Callable[[], object]) -> None:
@@ -182,41 +180,9 @@ class Operation:
         if not self.run.stopped:
             self._refreshing(alone=True).carry_out()
 
-    def begin(self) -> None:
-        """Open the stream of events, and encrypt the secret configuration for the history."""
-        self._events.prelude(self._request.masked_config)
-        if self._storage is None or not self._request.secret_config:
-            return
-        if self._secrets.state is None:
-            self.journal.touch()  # the salt is of use only if the state records it
-        for key, value in self._request.secret_config.items():
-            self._recorded_config[key] = {"secure": self._secrets.encrypt(value)}
-
-    def end(self, kind: str) -> None:
-        """Store what is not stored yet, write the history, close the stream.
-
-        UpdateFailed if anything failed.
-        """
-        try:
-            if not self.journal.closed:
-                self.journal.commit()
-        except EngineError as error:
-            self.run.fail(str(error), cause=error)
-        self._record(kind)
-        self._events.finish(result=self._result, unsure=self.journal.calling)
-        if self.run.failed:
-            raise self._failure(kind) from self.run.cause
-
-    def _failure(self, kind: str) -> UpdateFailed:
-        diagnostics = tuple(self.run.diagnostics)
-        if not self.run.canceled:
-            return UpdateFailed(f"{kind} of {self._stack} failed: {diagnostics[0]}", diagnostics)
-        cancellation = self._request.options.cancellation
-        return UpdateCanceled(
-            f"{kind} of {self._stack} was canceled",
-            diagnostics,
-            terminated=cancellation is not None and cancellation.terminated and self.journal.closed,
-        )
+    def _chronicle(self, kind: str) -> Chronicle:
+        record = None if self._storage is None else self._keep_history
+        return Chronicle(self.run, self._request, kind, secrets=self._secrets, record=record)
 
     def _attend(self, work: Callable[[], None]) -> None:
         """Do the work; where the operation can be cancelled, so that nothing in it can prevent that."""
@@ -344,51 +310,9 @@ class Operation:
         self._storage.save(self._stack, data)
         self.data = data
 
-    @property
-    def _result(self) -> str:
-        return "failed" if self.run.failed else "succeeded"
-
-    def _record(self, kind: str) -> None:
-        if self._storage is None or self.data is None:
-            return
-        try:
-            self._storage.record(self._stack, self._history(kind), self.data)
-        except BackendError as error:
-            self.run.fail(f"the update was stored, but not its history: {error}", cause=error)
-
-    def _history(self, kind: str) -> dict[str, Any]:
-        return {
-            "kind": kind,
-            "startTime": int(self._started),
-            "message": self._request.message,
-            "environment": {},
-            "config": self._recorded_config,
-            "version": 0,
-            "result": self._result,
-            "endTime": int(time.time()),
-            "resourceChanges": self.changes,
-        }
-
-
-class _Reporting:
-    """The frame of every operation: events before, the outcome after, whatever happens between."""
-
-    def __init__(self, operation: Operation, kind: str) -> None:
-        self._operation = operation
-        self._kind = kind
-
-    def __enter__(self) -> None:
-        self._operation.begin()
-
-    def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
-        if error is not None:
-            self._operation.run.fail(str(error) or repr(error), cause=error)
-        try:
-            self._operation.end(self._kind)
-        except UpdateFailed:
-            # What asks the whole process to end is stronger than the failure that it caused here.
-            if error is None or isinstance(error, Exception):
-                raise
+    def _keep_history(self, entry: dict[str, Any]) -> None:
+        if self._storage is not None and self.data is not None:
+            self._storage.record(self._stack, entry, self.data)
 
 
 def _program_error(error: Exception) -> str:
