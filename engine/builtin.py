@@ -20,8 +20,6 @@ from engine.reader import StackReader, referenced
 from engine.state import ResourceState
 from engine.values import contains_secret, same, unwrap
 
-PACKAGE: Final = "pulumi"
-
 _STACK_REFERENCE: Final = "pulumi:pulumi:StackReference"
 _STASH: Final = "pulumi:index:Stash"
 

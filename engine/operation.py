@@ -10,7 +10,7 @@ from typing import Any
 from pulumi import RunError
 
 from engine import program, urns
-from engine.builtin import PACKAGE, Builtin
+from engine.builtin import Builtin
 from engine.callbacks import Callbacks
 from engine.cancellation import Cancellation
 from engine.checkpoint import Document
@@ -26,6 +26,7 @@ from engine.invokes import Invokes
 from engine.journal import Journal
 from engine.monitor import Monitor
 from engine.names import StackRef
+from engine.packages import BUILTIN
 from engine.provider import Properties, ProviderFactory
 from engine.providers import Providers
 from engine.reader import StackReader
@@ -88,7 +89,7 @@ class Operation:
         chosen = self._targets.limited or self._targets.replaced
         self._recorded = frozenset(state.urn for state in snapshot.resources if chosen)
         builtin = Builtin(stack, reader, self.journal.new)
-        self._providers = Providers({PACKAGE: lambda: builtin, **factories}, self.journal.provider)
+        self._providers = Providers({BUILTIN: lambda: builtin, **factories}, self.journal.provider)
         self._callbacks = Callbacks()
         self._hooks = Hooks(self.run, self._callbacks)
         self._transforms = Transforms(self._callbacks)

@@ -1,6 +1,7 @@
 """Packages that a program uses without making a provider: their default providers."""
 
 import dataclasses
+import json
 import re
 import threading
 import uuid
@@ -12,6 +13,10 @@ from engine.goals import Goal
 from engine.urns import PROVIDER_PREFIX
 from engine.values import Secret
 
+BUILTIN: Final = "pulumi"
+"""The package that the engine itself provides."""
+
+_DISABLED: Final = "pulumi:disable-default-providers"
 _NUMBER: Final = r"(0|[1-9][0-9]*)"
 _WORDS: Final = r"([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)"
 _VERSION: Final = re.compile(rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}(?:-{_WORDS})?(?:\+{_WORDS})?")
@@ -75,6 +80,25 @@ def default_provider(package: Package, config: Mapping[str, str], secret_keys: C
     }
     goal = Goal(type=PROVIDER_PREFIX + package.name, name=_name(package), custom=True, inputs=inputs)
     return with_plugin(goal, package)
+
+
+def denied(package: str, config: Mapping[str, str]) -> bool:
+    """Say whether the stack's configuration forbids default providers of the package.
+
+    EngineError if what it says there is no list of texts.
+    """
+    text = config.get(_DISABLED, "")
+    if package == BUILTIN or not text:
+        return False
+    try:
+        names = json.loads(text)
+    except ValueError:
+        names = None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise EngineError(
+            f"the configuration {_DISABLED} is {text!r}: expected a JSON list of package names, or '[\"*\"]'"
+        )
+    return not {"*", package}.isdisjoint(name.strip() for name in names)
 
 
 def with_plugin(goal: Goal, package: Package) -> Goal:

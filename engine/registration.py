@@ -138,6 +138,11 @@ class Registrar:
         chosen = goal.provider or goal.providers.get(name) or (parent and parent.providers.get(name))
         if chosen:
             return chosen
+        if packages.denied(name, self._config):
+            raise EngineError(
+                f"Default provider for {name!r} disabled. {goal.type!r} must use an explicit provider: the "
+                "stack's configuration says so in pulumi:disable-default-providers"
+            )
         return self.default_reference(self._package(goal))
 
     def _package(self, goal: Goal) -> Package:

@@ -150,3 +150,29 @@ def test_a_preview_supposes_an_update_where_the_provider_s_configuration_becomes
 
     assert engine.preview(stack, program(known=False)).changes == {"same": 1, "create": 1, "update": 2}
     assert world.names("diff") == []
+
+
+@pytest.mark.parametrize("barred", ['["fake"]', '["other", "*"]'])
+def test_default_providers_can_be_disabled(
+    engine: Engine, stack: StackRef, world: World, barred: str
+) -> None:
+    config = {"pulumi:disable-default-providers": barred}
+
+    with pytest.raises(
+        UpdateFailed, match=r"Default provider for 'fake' disabled\. 'fake:index:Thing' must use"
+    ):
+        engine.up(stack, lambda: Thing("a"), config=config)
+
+    engine.up(stack, lambda: Thing("a", Options(provider=FakeCloud("cloud"))), config=config)
+    assert world.names("create") == ["a"]
+
+
+def test_disabled_default_providers_are_a_list(engine: Engine, stack: StackRef) -> None:
+    with pytest.raises(UpdateFailed, match="expected a JSON list of package names"):
+        engine.up(stack, lambda: Thing("a"), config={"pulumi:disable-default-providers": "fake"})
+
+
+def test_the_built_in_provider_cannot_be_disabled(engine: Engine, stack: StackRef) -> None:
+    config = {"pulumi:disable-default-providers": '["*"]'}
+
+    assert engine.up(stack, lambda: pulumi.Stash("s", input=1), config=config).changes == {"create": 2}
