@@ -17,6 +17,7 @@ from pulumi.runtime import _callbacks as sdk_callbacks
 from pulumi.runtime.settings import SETTINGS
 
 from engine.errors import EngineError
+from engine.threads import Executor
 
 Answer = TypeVar("Answer", bound=Message)
 
@@ -33,10 +34,15 @@ class Callbacks:
 
     def __init__(self) -> None:
         self._register: _Register | None = None
+        self._threads: Executor | None = None
 
-    def open(self, monitor: object, loop: asyncio.AbstractEventLoop) -> None:
-        """Take the SDK's registrations from now on; called in the program's context, before the program."""
+    def open(self, monitor: object, loop: asyncio.AbstractEventLoop, threads: Executor) -> None:
+        """Take the SDK's registrations from now on; called in the program's context, before the program.
+
+        `threads` are those of the program's requests.
+        """
         self._register = _Register(monitor, loop)
+        self._threads = threads
         SETTINGS.callbacks = self._register
 
     def close(self) -> None:
@@ -52,11 +58,13 @@ class Callbacks:
 
     def call(self, token: str, request: Message, answer: type[Answer]) -> Answer:
         """Call a function and wait for its answer; CallbackFailed if it raises."""
-        register = self._register
-        if register is None or token not in register.functions:
+        register, threads = self._register, self._threads
+        if register is None or threads is None or token not in register.functions:
             raise EngineError(f"the program registered no function by the token {token!r}")
         try:
-            result = register.start(token, request.SerializeToString()).result()
+            # The function may make requests itself, such as an invoke.
+            with threads.standing_back():
+                result = register.start(token, request.SerializeToString()).result()
         # The function is foreign code and may raise anything.
         except Exception as error:
             raise CallbackFailed(_described(error)) from error

@@ -88,7 +88,7 @@ def _execute(
     executor = workers.executor(run.parallel * THREADS_PER_STEP)
     loop.set_default_executor(executor)
     loop.set_exception_handler(_unobserved)
-    callbacks.open(monitor, loop)
+    callbacks.open(monitor, loop, executor)
     main = loop.create_task(run_in_stack(program))  # type: ignore[arg-type]
 
     def interrupt() -> None:

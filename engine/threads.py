@@ -1,9 +1,10 @@
 """Threads that outlive single operations: starting one costs as much as a tenth of a small update."""
 
+import contextlib
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final, ParamSpec, TypeVar
 
@@ -86,11 +87,20 @@ class Executor(ThreadPoolExecutor):
             if self._closed:
                 raise RuntimeError("the executor was shut down")
             self._waiting.append(work)
-            starting = self._running < self._limit
-            self._running += starting
-        if starting:
-            self._workers.run(self._drain)
+        self._start()
         return future
+
+    @contextlib.contextmanager
+    def standing_back(self) -> Iterator[None]:
+        """Let another thread work meanwhile: this one waits for something that may need one."""
+        with self._changed:
+            self._limit += 1
+        self._start()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._limit -= 1
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no more calls; with `wait`, return when all are done."""
@@ -101,10 +111,18 @@ class Executor(ThreadPoolExecutor):
             if wait:
                 self._changed.wait_for(lambda: not self._running)
 
+    def _start(self) -> None:
+        """Put one more thread to work, if there is work for it and it is allowed."""
+        with self._changed:
+            starting = bool(self._waiting) and self._running < self._limit
+            self._running += starting
+        if starting:
+            self._workers.run(self._drain)
+
     def _drain(self) -> None:
         while True:
             with self._changed:
-                if not self._waiting:
+                if not self._waiting or self._running > self._limit:
                     self._running -= 1
                     self._changed.notify_all()
                     return

@@ -338,3 +338,19 @@ def test_a_context_without_a_program_has_no_callbacks_left(engine: Engine, stack
     thread.join()
 
     assert found == [None]
+
+
+def test_transforms_that_call_providers_do_not_keep_each_other_from_threads(
+    make_engine: Callable[..., Engine], stack: StackRef, world: World
+) -> None:
+    async def transform(args: ResourceTransformArgs) -> ResourceTransformResult:
+        answer = pulumi.runtime.invoke_output("fake:index:sum", {"numbers": [1, 2]})
+        return ResourceTransformResult({**args.props, "sum": answer.apply(lambda it: it["sum"])}, args.opts)
+
+    def program() -> None:
+        for number in range(8):
+            Thing(f"t{number}", Options(transforms=[transform]))
+
+    make_engine(parallel=1).up(stack, program)
+
+    assert [resource["sum"] for resource in world.resources.values()] == [3] * 8
