@@ -113,7 +113,7 @@ class Hooks:
     def retrying(self, subject: Subject, call: Callable[[], Result]) -> Result:
         """Make a provider call, again as long as it fails cleanly and one of the error hooks asks for it.
 
-        What was created in part is not created a second time.
+        What was created in part is not created a second time. A hook that fails counts as the call's failure.
         """
         errors: list[str] = []
         while True:
@@ -159,9 +159,9 @@ class Hooks:
         try:
             answer = self._callbacks.call(self._hooks[name].token, request, resource_pb2.ErrorHookResponse)
         except CallbackFailed as error:
-            raise EngineError(f"error hook {name!r} failed: {error}") from error
+            raise ProviderError(f"error hook {name!r} failed: {error}") from error
         if answer.error:
-            raise EngineError(f"error hook {name!r} failed: {answer.error}")
+            raise ProviderError(f"error hook {name!r} failed: {answer.error}")
         return bool(answer.retry)
 
     def _call(self, when: str, names: list[str], subject: Subject) -> None:

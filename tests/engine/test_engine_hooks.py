@@ -399,7 +399,9 @@ def test_a_destroy_without_the_program_asks_no_error_hooks(
     assert world.resources == {}
 
 
-def test_an_error_hook_that_raises_fails_the_step(engine: Engine, stack: StackRef, world: World) -> None:
+def test_an_error_hook_that_raises_fails_the_step(
+    engine: Engine, stack: StackRef, world: World, root: Path
+) -> None:
     world.fail("create", "a")
 
     def decide(args: ErrorHookArgs) -> bool:
@@ -410,3 +412,5 @@ def test_an_error_hook_that_raises_fails_the_step(engine: Engine, stack: StackRe
             stack,
             lambda: Thing("a", Options(hooks=ResourceHookBinding(on_error=[ErrorHook("again", decide)]))),
         )
+
+    assert "pending_operations" not in states.latest(root, stack)
