@@ -83,12 +83,16 @@ class Addressing:
             return "default"
 
     def declare(self, definition: Json) -> None:
-        """Take note of the kinds that a CustomResourceDefinition of the program makes."""
+        """Take note of the kinds that a CustomResourceDefinition of the program makes.
+
+        Of one that is malformed, or not known yet, of none: the server will say what is wrong with it.
+        """
         spec = unwrap(definition.get("spec"))
-        versions = spec.get("versions") if isinstance(spec, dict) else None
-        for version in versions if isinstance(versions, list) else ():
-            kind = custom_kind(spec, version["name"])
-            self._declared[kind.api_version, kind.kind] = kind
+        try:
+            kinds = [custom_kind(spec, version["name"]) for version in spec["versions"]]
+        except (AttributeError, KeyError, TypeError):
+            return
+        self._declared |= {(kind.api_version, kind.kind): kind for kind in kinds}
 
     def known(self, api_version: str, kind: str) -> Kind | None:
         """Return a kind from the table, this run's CRDs or the cluster; None if nobody knows it."""

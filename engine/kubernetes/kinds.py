@@ -123,9 +123,13 @@ def is_list(name: str, document: Mapping[str, object]) -> bool:
 
 
 def custom_kind(definition: dict[str, object], version: str) -> Kind:
-    """Return the kind that a CustomResourceDefinition's `spec` makes, at one of its versions."""
+    """Return the kind that a CustomResourceDefinition's `spec` makes, at one of its versions.
+
+    Raises KeyError or TypeError for a malformed one.
+    """
     names = definition["names"]
-    assert isinstance(names, dict)
+    if not isinstance(names, dict):
+        raise TypeError("spec.names is no object")
     namespaced = definition.get("scope", "Namespaced") == "Namespaced"
     return Kind(f"{definition['group']}/{version}", str(names["kind"]), str(names["plural"]), namespaced)
 

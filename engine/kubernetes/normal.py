@@ -25,6 +25,7 @@ _OMITTED_SCALARS = frozenset(
         "audience",
         "clusterIP",
         "concurrencyPolicy",
+        "count",
         "description",
         "directory",
         "dnsPolicy",
@@ -53,11 +54,13 @@ _OMITTED_SCALARS = frozenset(
         "minReadySeconds",
         "name",
         "nodePort",
+        "note",
         "number",
         "operator",
         "paused",
         "periodSeconds",
         "persistentVolumeReclaimPolicy",
+        "podCIDR",
         "podManagementPolicy",
         "policyName",
         "pool",
@@ -83,6 +86,7 @@ _OMITTED_SCALARS = frozenset(
         "terminationMessagePath",
         "terminationMessagePolicy",
         "tty",
+        "type",
         "unschedulable",
         "user",
         "username",
@@ -124,7 +128,15 @@ _KEYED_BY_USER = frozenset(
 )
 """Maps whose keys are the user's: empty ones are not written, and inside them no key is a field."""
 
-_KEPT_LISTS = frozenset(["containers", "nodeSelectorTerms", "rules", "topologyKeys", "verbs", "limits"])
+_KEPT_NUMBERS = frozenset(["value"])
+"""Names whose zero is written where it is a number: the value of a PriorityClass, not of a variable."""
+
+_KEPT_AT_TOP = "rules"
+"""A list that is written even when empty in (Cluster)Roles, and left out deeper down (Ingress)."""
+
+_KEPT_LISTS = frozenset(
+    ["containers", "drivers", "nodeSelectorTerms", "rules", "topologyKeys", "verbs", "limits"]
+)
 """Lists that are written even when empty."""
 
 _QUANTITY_MAPS = frozenset(
@@ -253,7 +265,7 @@ def _fields(value: Any, name: str = "", parent: str = "") -> Any:
         if name in _KEYED_BY_USER:
             return {key: _amount(item) for key, item in value.items()} if name in _QUANTITY_MAPS else value
         fields = {key: _fields(_listed(key, item), key, name) for key, item in value.items()}
-        return {key: item for key, item in fields.items() if not _omitted(key, item)}
+        return {key: item for key, item in fields.items() if not _omitted(key, item, name)}
     if isinstance(value, list):
         return [_fields(item) for item in value]
     if name in _QUANTITIES or (name, parent) == ("value", "target"):
@@ -273,15 +285,16 @@ def _listed(name: str, value: Any) -> Any:
     return [] if value is None and name in _KEPT_LISTS else value
 
 
-def _omitted(name: str, value: Any) -> bool:
+def _omitted(name: str, value: Any, parent: str) -> bool:
     """Say whether Go would leave the field out of the JSON it writes."""
     if value is None:
         return True
     if isinstance(value, list):
-        return not value and name not in _KEPT_LISTS
+        return not value and (name not in _KEPT_LISTS or (name == _KEPT_AT_TOP and parent != ""))
     if isinstance(value, dict):
         return not value and name in _KEYED_BY_USER
-    return name in _OMITTED_SCALARS and isinstance(value, str | int | float) and not value
+    kinds = str if name in _KEPT_NUMBERS else str | int | float
+    return name in _OMITTED_SCALARS and isinstance(value, kinds) and not value
 
 
 def _without_nulls(value: Any) -> Any:

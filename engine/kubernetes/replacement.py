@@ -59,7 +59,9 @@ _FIELDS: dict[tuple[str, str], tuple[str, ...]] = {
         ]
     ),
 }
-_MUTABLE_POD_FIELDS = ("spec.tolerations", "spec.activeDeadlineSeconds")
+_KEPT_BY_POD = frozenset(("activeDeadlineSeconds", "ephemeralContainers", "tolerations"))
+_KEPT_BY_CONTAINER = frozenset(("name", "envFrom", "startupProbe", "resizePolicy", "restartPolicy"))
+"""What a change of a Pod does not replace it for; the API server may refuse it then."""
 _NOT_IN = {("apps/v1beta1", "Deployment"), ("apps/v1beta1", "DaemonSet")}
 _ONLY_IN = {("policy/v1beta1", "PodDisruptionBudget"): ("spec",)}
 
@@ -86,9 +88,16 @@ def replaces(path: Path, fields: tuple[Path, ...], kind: str, *, deleted: bool) 
     """Say whether a change at the path replaces the object."""
     if any(path[: len(field)] == field for field in fields):
         return True
-    if kind == "Pod":
-        return path[0] == "spec" and not any(path[:2] == _path(field) for field in _MUTABLE_POD_FIELDS)
+    if kind == "Pod" and path[0] == "spec":
+        return _replaces_pod(path)
     return deleted and path == ("metadata",)
+
+
+def _replaces_pod(path: Path) -> bool:
+    """Say whether a change below `spec` replaces a Pod; a container as a whole does, its name does not."""
+    if len(path) > 3 and path[1] in ("containers", "initContainers"):
+        return path[3] not in _KEPT_BY_CONTAINER
+    return len(path) == 1 or path[1] not in _KEPT_BY_POD
 
 
 def _path(field: str) -> Path:

@@ -240,6 +240,7 @@ POD = {"containers": [{"image": "registry.local/a:1"}]}
 SUBSCRIBER = {"uri": "http://none.example.com"}
 FILLED: dict[str, Json] = {
     "eventing.knative.dev/v1/Trigger": {"broker": "none", "subscriber": SUBSCRIBER},
+    "eventing.knative.dev/v1alpha1/RabbitmqBrokerConfig": {"rabbitmqClusterReference": {"name": "none"}},
     "notification.toolkit.fluxcd.io/v1/Receiver": {
         "type": "generic",
         "resources": [],
@@ -283,9 +284,10 @@ def smallest(schema: Json, name: str = "") -> Any:
     kind = schema.get("type", "string" if schema.get("x-kubernetes-int-or-string") else "object")
     if kind == "object":
         properties = schema.get("properties", {})
-        keys = dict.fromkeys(
-            [*schema.get("required", []), *list(properties)[: schema.get("minProperties", 0)]]
-        )
+        # An empty object that gets defaults cannot be applied after a create: the server makes it null.
+        filled = [key for key, value in properties.items() if "default" in value]
+        least = list(properties)[: schema.get("minProperties", 0)]
+        keys = dict.fromkeys([*schema.get("required", []), *least, *filled])
         return {key: smallest(properties.get(key, {"type": "string"}), key) for key in keys}
     if kind == "array":
         return [smallest(schema["items"], name)] * schema.get("minItems", 0)

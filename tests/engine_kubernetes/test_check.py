@@ -178,3 +178,24 @@ def test_the_scope_of_a_custom_kind_is_known_from_its_definition_in_the_same_pro
     assert "namespace" not in check(provider, "kubernetes:example.com/v1:Zone", zone).inputs["metadata"]
     schema = checked["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     assert schema == {"x-kubernetes-preserve-unknown-fields": True}
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        pytest.param({}, id="nothing"),
+        pytest.param({"versions": [{"name": "v1"}]}, id="no group"),
+        pytest.param({"group": "g", "names": UNKNOWN, "versions": [{"name": "v1"}]}, id="unknown names"),
+        pytest.param({"group": "g", "names": {"kind": "K"}, "versions": UNKNOWN}, id="unknown versions"),
+        pytest.param(
+            {"group": "g", "names": {"kind": "K"}, "versions": ["v1"]}, id="a version that is no object"
+        ),
+        pytest.param(UNKNOWN, id="unknown"),
+        pytest.param(None, id="null"),
+    ],
+)
+def test_a_malformed_definition_is_left_to_the_server(provider, spec):
+    news = {"metadata": {"name": "ks.g"}, "spec": spec}
+    result = check(provider, "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition", news)
+
+    assert (result.failures, result.inputs["spec"]) == ((), spec)

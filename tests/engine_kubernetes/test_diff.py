@@ -142,3 +142,72 @@ def test_fields_that_cannot_change_in_place_replace_the_object(api_version, name
 )
 def test_paths_are_written_as_pulumi_writes_them(path, text):
     assert path_text(path) == text
+
+
+@pytest.mark.parametrize(
+    ("api_version", "name", "old", "new", "expected"),
+    [
+        pytest.param("networking.k8s.io/v1", "Ingress", {}, {"rules": []}, {}, id="rules of an Ingress"),
+        pytest.param("v1", "Service", {}, {"type": ""}, {}, id="the type of a Service"),
+        pytest.param("v1", "Node", {}, {"podCIDR": ""}, {}, id="the range of a Node"),
+        pytest.param(
+            "v1",
+            "PersistentVolume",
+            {"capacity": {"storage": "1Gi"}},
+            {"capacity": {"storage": "1024Mi"}},
+            {},
+            id="a quantity in other words",
+        ),
+        pytest.param(
+            "resource.k8s.io/v1",
+            "ResourceSlice",
+            {"devices": [{"capacity": {"memory": {"value": "1Gi"}}}]},
+            {"devices": [{"capacity": {"memory": {"value": "1024Mi"}}}]},
+            {},
+            id="a quantity inside an object",
+        ),
+        pytest.param(
+            "v1",
+            "Pod",
+            {"containers": [{"name": "a", "image": "i"}]},
+            {"containers": [{"name": "b", "image": "i"}]},
+            {"spec.containers[0].name": "update"},
+            id="the name of a Pod's container",
+        ),
+        pytest.param(
+            "v1",
+            "Pod",
+            {"containers": [{"name": "a", "image": "i"}]},
+            {"containers": [{"name": "a", "image": "j"}]},
+            {"spec.containers[0].image": "update-replace"},
+            id="the image of a Pod's container",
+        ),
+    ],
+)
+def test_what_pulumis_provider_said_of_further_kinds(api_version, name, old, new, expected):
+    """Asked of its version 4.32, with states that it had made itself."""
+    diff = verdict(kind(api_version, name, spec=old), kind(api_version, name, spec=new))
+
+    assert details(diff) == expected
+
+
+def test_a_zero_number_named_value_is_written():
+    old, new = (
+        kind("scheduling.k8s.io/v1", "PriorityClass", value=0),
+        kind("scheduling.k8s.io/v1", "PriorityClass", value=1),
+    )
+
+    assert details(verdict(old, new)) == {"value": "update"}
+
+
+def test_a_list_that_the_server_keeps_as_null_is_no_change():
+    """Pulumi's provider updates such a CSINode each time."""
+    document = kind("storage.k8s.io/v1", "CSINode", spec={"drivers": []})
+
+    assert not verdict(document, document, live={**document, "spec": {"drivers": None}}).changes
+
+
+def test_the_capacity_of_a_storage_is_compared_by_value():
+    old, new = (kind("storage.k8s.io/v1", "CSIStorageCapacity", capacity=text) for text in ("1Gi", "1024Mi"))
+
+    assert not verdict(old, new).changes
