@@ -1,10 +1,12 @@
 """Where the command line talks to its user: two consoles, and questions if somebody is there to answer."""
 
 import getpass
+import io
+import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TextIO
+from typing import TextIO, cast
 
 from rich.console import Console
 from rich.text import Text
@@ -23,8 +25,12 @@ class Terminal:
     read_secret: Callable[[str], str] = getpass.getpass
 
     def say(self, text: str | Text = "") -> None:
-        """Write lines to the standard output, as they are."""
-        self.out.print(text, markup=False, highlight=False, soft_wrap=True)
+        """Write lines to the standard output: texts to the letter, for they may be for other programs."""
+        if isinstance(text, str):
+            self.out.file.write(f"{text}\n")
+            self.out.file.flush()
+        else:
+            self.out.print(text, soft_wrap=True)
 
     def warn(self, text: str | Text) -> None:
         """Write lines to the standard error."""
@@ -55,12 +61,59 @@ def connect(env: Mapping[str, str], *, color: str, non_interactive: bool) -> Ter
     return Terminal(_console(sys.stdout, color), _console(sys.stderr, color), interactive)
 
 
+class Lasting(io.TextIOBase):
+    """A stream whose reader may go away, as `head` does: what is written then is dropped.
+
+    Otherwise a deployment would be cut short because nobody watches it any more.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """The encoding of the stream."""
+        return self._stream.encoding
+
+    def writable(self) -> bool:
+        """Say that this is a stream to write to."""
+        return True
+
+    def isatty(self) -> bool:
+        """Say whether the stream is a terminal."""
+        return self._stream.isatty()
+
+    def fileno(self) -> int:
+        """Return the stream's descriptor."""
+        return self._stream.fileno()
+
+    def write(self, text: str) -> int:
+        """Write, or drop what nobody reads."""
+        try:
+            return self._stream.write(text)
+        except BrokenPipeError:
+            return self._drop(text)
+
+    def flush(self) -> None:
+        """Hand over what was written."""
+        try:
+            self._stream.flush()
+        except BrokenPipeError:
+            self._drop("")
+
+    def _drop(self, text: str) -> int:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self._stream.fileno())
+        os.close(nowhere)
+        return len(text)
+
+
 def _console(stream: TextIO, color: str) -> Console:
     # Lines of a stream that is no terminal belong to other programs, so no width may break them.
     width = None if stream.isatty() else 10_000
     force = True if color == "always" else None
     return Console(
-        file=stream,
+        file=cast(TextIO, Lasting(stream)),
         no_color=True if color == "never" else None,
         force_terminal=force,
         width=width,

@@ -1,11 +1,13 @@
 """The stack commands: what is listed, made, renamed, exported, imported and forgotten."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from engine import FileBackend, StackRef
+from engine.cli import flags
 from engine.locks import held
 from tests.engine_cli.conftest import SALT, Shop
 
@@ -231,3 +233,17 @@ def test_wrong_words_are_code_2_with_the_way_to_help(shop: Shop) -> None:
 
         assert ended.code == 2
         assert "--help" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90", 90), ("30s", 30), ("1.5s", 1.5), ("2m30s", 150), ("1h", 3600), ("0", 0)]
+)
+def test_times_are_written_as_in_go(text: str, seconds: float) -> None:
+    assert flags.seconds(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "soon", "-3", "3 s", "1d"])
+def test_what_is_no_time_is_refused(shop: Shop, text: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(text)}$"):
+        flags.seconds(text)
+    assert shop.run("up", f"--lock-timeout={text}").code == 2

@@ -156,6 +156,32 @@ def test_the_module_is_the_command(dev: Shop) -> None:
     assert "dev*" in ended.stdout
 
 
+def test_a_reader_that_goes_away_does_not_cut_a_deployment_short(dev: Shop) -> None:
+    many = "from tests.engine.fake import Thing\nfor n in range(200): Thing(f'thing-{n}')\n"
+    dev.write("__main__.py", many)
+    argv = [*RUNNER, "up", "--yes", "--skip-preview"]
+
+    with subprocess.Popen(
+        argv, cwd=dev.folder, env=environment(dev), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        errors = process.stderr.read()
+
+    assert (process.returncode, errors) == (0, "")
+    assert dev.ok("export").count('"type": "fake:index:Thing"') == 200
+
+
+def test_texts_are_printed_to_the_letter(dev: Shop) -> None:
+    dev.ok("config", "set", "odd", "a\tb :smile: [red]x[/red]")
+
+    ended = run(dev, sys.executable, "-m", "engine", "config", "get", "odd")
+
+    assert ended.stdout == "a\tb :smile: [red]x[/red]\n"
+
+
 def test_a_log_has_no_colours_unless_asked_for(dev: Shop) -> None:
     plain = run(dev, *RUNNER, "preview")
     coloured = run(dev, *RUNNER, "preview", "--color", "always")
