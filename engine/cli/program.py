@@ -12,6 +12,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final
 
+from pulumi import RunError
+
 import engine
 from engine.cli.errors import misused
 
@@ -32,12 +34,19 @@ class ProjectProgram:
             raise misused(f"there is no program at {script}; write it, or say in Pulumi.yaml where `main` is")
 
     def __call__(self) -> None:
-        """Run the program to the end of its text; what it registered may still be under way then."""
+        """Run the program to the end of its text; what it registered may still be under way then.
+
+        `sys.exit()` is an end like any other; with a code, or a text, it is the program's failure: RunError.
+        """
         self._forget_own_modules()
         os.chdir(self._folder)
         sys.path.insert(0, str(self._folder))
         sys.argv = [str(self._path)]
-        runpy.run_path(str(self._path), run_name="__main__")
+        try:
+            runpy.run_path(str(self._path), run_name="__main__")
+        except SystemExit as error:
+            if error.code not in (None, 0):
+                raise RunError(f"the program ended itself by sys.exit({error.code!r})") from error
 
     @contextlib.contextmanager
     def surroundings(self) -> Iterator[None]:

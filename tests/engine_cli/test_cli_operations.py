@@ -114,6 +114,17 @@ def test_an_exception_of_the_program_is_located_and_traced_only_on_request(dev: 
     assert "Traceback" in traced.err
 
 
+def test_a_program_may_end_itself_early_and_with_a_code_it_has_failed(dev: Shop) -> None:
+    dev.write("__main__.py", "import sys, pulumi\npulumi.export('x', 1)\nsys.exit()\n")
+    assert "x: 1" in dev.ok("preview")
+
+    dev.write("__main__.py", "import sys\nsys.exit(3)\n")
+    ended = dev.run("preview")
+
+    assert ended.code == 1
+    assert "the program ended itself by sys.exit(3)" in ended.out
+
+
 def test_refresh_shows_drift_and_records_it(deployed: Shop) -> None:
     changed = next(key for key in deployed.world.resources if key.startswith("first"))
     deployed.world.resources[changed]["size"] = 9
