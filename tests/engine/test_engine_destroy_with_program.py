@@ -108,3 +108,25 @@ def test_targets_limit_what_a_destroy_with_program_deletes(
     )
 
     assert world.names("delete") == ["a"]
+
+
+def test_delete_hooks_run_if_the_program_does(engine: Engine, stack: StackRef, world: World) -> None:
+    called: list[str] = []
+
+    def hooked() -> None:
+        def note(args: pulumi.ResourceHookArgs) -> None:
+            called.append(args.name)
+
+        hook = pulumi.ResourceHook("note", note)
+        binding = pulumi.ResourceHookBinding(before_delete=[hook])
+        Thing("a", pulumi.ResourceOptions(hooks=binding))
+
+    engine.up(stack, hooked)
+    with pytest.raises(UpdateFailed, match="was not registered"):
+        engine.destroy(stack)
+    assert world.names("delete") == []
+
+    engine.destroy(stack, program=hooked)
+
+    assert called == ["a"]
+    assert world.resources == {}
