@@ -6,6 +6,9 @@ import time
 
 import pytest
 
+from engine.kubernetes import KubernetesProviders
+from engine.kubernetes.reading import SINGLE_READS
+from engine.kubernetes.rest import NotFound
 from engine.provider import PartialFailure, ProviderError
 from engine.values import unwrap
 
@@ -375,3 +378,75 @@ def test_what_an_interrupted_create_made_is_found_and_can_be_deleted(real, names
     assert found.id == made.id
     assert found.outputs["metadata"]["uid"] == made.outputs["metadata"]["uid"]
     assert real.find_created(urn=urn, inputs=inputs) is None
+
+
+PATCH_URN = "urn:pulumi:dev::project::kubernetes:core/v1:ConfigMapPatch::settings"
+
+
+def test_a_patch_adds_fields_to_an_object_of_others_and_takes_only_these_away(real, namespace):
+    client = real._reachable().client
+    path = f"/api/v1/namespaces/{namespace}/configmaps"
+    client.create(path, config_map(namespace, theirs="1"), fieldManager="their-controller")
+    patch = Resource(real, PATCH_URN).create(config_map(namespace, ours="1"))
+    assert client.get(f"{path}/settings")["data"] == {"theirs": "1", "ours": "1"}
+    assert not patch.diff(config_map(namespace, ours="1")).changes
+
+    patch.update(config_map(namespace, ours="2", more="3"))
+    patch.update(config_map(namespace, more="3"))
+    assert client.get(f"{path}/settings")["data"] == {"theirs": "1", "more": "3"}
+    patch.delete()
+
+    assert client.get(f"{path}/settings")["data"] == {"theirs": "1"}
+
+
+def test_a_patch_of_an_object_that_is_gone_makes_none_when_it_is_deleted(real, namespace):
+    client = real._reachable().client
+    path = f"/api/v1/namespaces/{namespace}/configmaps"
+    client.create(path, config_map(namespace, theirs="1"), fieldManager="their-controller")
+    patch = Resource(real, PATCH_URN).create(config_map(namespace, ours="1"))
+    client.delete(f"{path}/settings", {"propagationPolicy": "Background"})
+    patch.delete()
+
+    with pytest.raises(NotFound):
+        client.get(f"{path}/settings")
+
+
+def test_a_patch_does_not_take_what_others_own(real, namespace):
+    client = real._reachable().client
+    client.create(
+        f"/api/v1/namespaces/{namespace}/configmaps",
+        config_map(namespace, a="theirs"),
+        fieldManager="their-controller",
+    )
+
+    with pytest.raises(ProviderError, match=r"\.data\.a .*their-controller.*patchForce"):
+        Resource(real, PATCH_URN).create(config_map(namespace, a="ours"))
+
+
+def test_a_dry_run_finds_what_the_server_would_refuse_and_stores_nothing(real_kubeconfig, namespace):
+    providers = KubernetesProviders(server_previews=True)
+    asking = providers()
+    asking.configure({"kubeconfig": real_kubeconfig})
+    with pytest.raises(ProviderError, match=r"No_Valid_Name"):
+        Resource(asking, URN).create(config_map(namespace, name="No_Valid_Name", a="1"), preview=True)
+    previewed = Resource(asking, URN).create(config_map(namespace, a="1"), preview=True)
+
+    assert previewed.outputs["data"] == {"a": "1"}
+    assert "uid" not in previewed.outputs["metadata"]
+    assert asking.read(urn=URN, id=f"{namespace}/settings", inputs={}, outputs={}).id is None
+    providers.close()
+
+
+def test_many_objects_are_refreshed_by_one_list(real, namespace, recorder):
+    resources = [
+        Resource(real, URN).create(config_map(namespace, name=f"s{index}", a="1")) for index in range(30)
+    ]
+    reader = real.__class__(real._cluster_for)
+    reader.configure({"kubeconfig": real._settings.source.kubeconfig})
+    recorder.methods()
+    for resource in resources:
+        resource.provider = reader
+        assert not resource.diff(config_map(namespace, name=resource.id.partition("/")[2], a="1")).changes
+        assert resource.refresh().outputs == resource.outputs
+
+    assert len(recorder.methods()) == 1 + SINGLE_READS

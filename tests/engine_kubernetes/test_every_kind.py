@@ -71,8 +71,9 @@ class World:
             name = f"nones.{name}.example.com"
         elif kind == "IPAddress":
             name = f"10.99.{int(self.prefix[-2:], 16)}.{edition + 10}"
-        else:  # versions of a kind are views of one object
-            name = f"{name}-{re.sub('[/.]', '-', api_version)}"
+        else:
+            # Versions of a kind are views of one object, and Endpoints of a Service's name belong to that.
+            name = f"{name}-{re.sub('[/.]', '-', api_version)}" + "-own" * (kind == "Endpoints")
         metadata = {"name": name, "labels": labels, "annotations": {SKIP_AWAIT: "true"}}
         if self.is_namespaced(key):
             metadata["namespace"] = self.prefix
