@@ -19,11 +19,15 @@ from engine.kubernetes.ownership import (
     owned_by,
     transfer_by_index,
     transfer_whole,
+    without_defaults,
 )
 from engine.kubernetes.rest import AlreadyExists, Conflict, Invalid, NotFound
 from engine.kubernetes.target import UID_MISMATCH, Target
 
 Json = dict[str, Any]
+
+_NULL = 'Invalid value: "null"'
+"""In the refusal of an object that became empty by an apply (API server 1.34)."""
 
 
 def create(target: Target, document: Json, *, manager: str, upsert: bool = False, deadline: float) -> Json:
@@ -103,6 +107,10 @@ def update(
         if UID_MISMATCH in conflict.message or not handover.by_live():
             raise
         return _apply(target, guarded, manager, force)
+    except Invalid as refusal:
+        if _NULL not in refusal.message or not handover.give_up_defaults(document):
+            raise
+        return _apply(target, guarded, manager, force)
 
 
 def forced(document: Json) -> bool:
@@ -147,6 +155,16 @@ class _Handover:
             if self._sent(patch):
                 return True
         return False
+
+    def give_up_defaults(self, document: Json) -> bool:
+        """Give up what the server has filled into objects that are declared empty; say whether there was any.
+
+        An apply of `spec: {}` by the owner of defaults in `spec` would take these away, and the server makes
+        null of an object that gets empty so.
+        """
+        metadata = _own(self.target, self.uid)["metadata"]
+        patch = without_defaults(metadata, self.manager, document)
+        return patch is not None and self._sent(patch)
 
     def _sent(self, patch: list[Json]) -> bool:
         """Send the patch; say whether its tests held."""

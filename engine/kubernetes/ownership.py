@@ -65,6 +65,26 @@ def transfer_whole(metadata: Json, manager: str, previous: str | None = None) ->
     ]
 
 
+def without_defaults(metadata: Json, manager: str, document: Json) -> list[Json] | None:
+    """Return the JSON patch by which the manager gives up fields inside what the document declares empty.
+
+    None if it owns none there. `metadata` must be fresh, as for `transfer_whole`.
+    """
+    entries = metadata.get("managedFields") or []
+    kept = [
+        {**entry, "fieldsV1": _declared(entry.get("fieldsV1") or {}, document)}
+        if _is_ours(entry, manager)
+        else entry
+        for entry in entries
+    ]
+    if kept == entries:
+        return None
+    return [
+        {"op": "test", "path": "/metadata/resourceVersion", "value": metadata.get("resourceVersion")},
+        {"op": "replace", "path": "/metadata/managedFields", "value": kept},
+    ]
+
+
 def owned_by(metadata: Json, path: Path, manager: str) -> tuple[bool, bool]:
     """Say whether the manager's applies own the field at a path, and whether anyone else does.
 
@@ -88,6 +108,15 @@ def is_created_from(metadata: Json, wanted: Json) -> bool:
         for entry in metadata.get("managedFields") or []
     )
     return created and (wanted.get("labels") or {}).items() <= (metadata.get("labels") or {}).items()
+
+
+def _declared(fields: Json, document: Json) -> Json:
+    """Return owned fields without those below objects that are empty in the document."""
+    values = {f"f:{key}": value for key, value in document.items() if isinstance(value, dict)}
+    return {
+        key: (_declared(below, values[key]) if values[key] else {}) if key in values else below
+        for key, below in fields.items()
+    }
 
 
 def _moves(entry: Json, manager: str, previous: str | None) -> bool:

@@ -450,3 +450,24 @@ def test_many_objects_are_refreshed_by_one_list(real, namespace, recorder):
         assert resource.refresh().outputs == resource.outputs
 
     assert len(recorder.methods()) == 1 + SINGLE_READS
+
+
+def test_a_custom_resource_that_is_declared_empty_and_gets_defaults_can_be_updated(real, namespace, crds):
+    def cluster(**annotations):
+        metadata = {"name": "mq", "namespace": namespace, "annotations": annotations}
+        return {
+            "apiVersion": "rabbitmq.com/v1beta1",
+            "kind": "RabbitmqCluster",
+            "metadata": metadata,
+            "spec": {},
+        }
+
+    urn = "urn:pulumi:dev::project::kubernetes:rabbitmq.com/v1beta1:RabbitmqCluster::mq"
+    resource = Resource(real, urn).create(cluster())
+    filled = resource.outputs["spec"]
+    assert filled
+    resource.update(cluster(step="1"))
+    resource.update(cluster(step="2"))
+
+    assert resource.outputs["metadata"]["annotations"] == {"step": "2"}
+    assert resource.outputs["spec"] == filled

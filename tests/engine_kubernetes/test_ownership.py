@@ -1,6 +1,6 @@
 """Handing managedFields over."""
 
-from engine.kubernetes.ownership import owned_by, transfer_by_index, transfer_whole
+from engine.kubernetes.ownership import owned_by, transfer_by_index, transfer_whole, without_defaults
 
 OURS = "pulumi-kubernetes-12345678"
 
@@ -61,3 +61,17 @@ def test_owners_of_a_field_are_told_apart():
     assert owned_by(found, ("data", "a"), OURS) == (True, True)
     assert owned_by(found, ("data", "b"), OURS) == (False, True)
     assert owned_by(found, ("data", "c"), OURS) == (False, False)
+
+
+def test_defaults_inside_what_is_declared_empty_are_given_up():
+    owned = {"f:spec": {".": {}, "f:kind": {}, "f:deep": {"f:a": {}}}, "f:data": {"f:a": {}}}
+    found = metadata({**entry(OURS, "Apply"), "fieldsV1": owned}, entry("controller"))
+
+    test, replace = without_defaults(found, OURS, {"spec": {}, "data": {"a": "1"}})
+    assert test["path"] == "/metadata/resourceVersion"
+    assert replace["value"][0]["fieldsV1"] == {"f:spec": {}, "f:data": {"f:a": {}}}
+    assert replace["value"][1] == entry("controller")
+
+    _, replace = without_defaults(found, OURS, {"spec": {"deep": {}}})
+    assert replace["value"][0]["fieldsV1"]["f:spec"] == {".": {}, "f:kind": {}, "f:deep": {}}
+    assert without_defaults(found, OURS, {"data": {"a": "1"}}) is None
