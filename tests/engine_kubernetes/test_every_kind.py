@@ -3,6 +3,7 @@
 import json
 import re
 import secrets
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from .recorder import Recorder
 SHARED = Path(__file__).parents[3] / "shared"
 STACK = StackRef("kinds", "all")
 SKIP_AWAIT = "pulumi.com/skipAwait"
+GONE_SECONDS = 60.0
 
 
 class Thing(pulumi.CustomResource):
@@ -97,19 +99,25 @@ class World:
         return self._counted(self.engine.destroy)
 
     def left(self, edition):
-        """Return the kinds of objects of an edition that are still there."""
+        """Return the kinds of objects of an edition that do not go; those that nobody waited for get time."""
         provider = self.providers()
         provider.configure({"kubeconfig": self.kubeconfig})
-        found = []
-        for key, document in self.documents(edition, {}).items():
-            cluster = provider._reachable()
-            kind = cluster.kind(document["apiVersion"], document["kind"])
-            try:
-                cluster.client.get(kind.path(self.prefix, document["metadata"]["name"]))
-                found.append(key)
-            except NotFound:
-                pass
-        return found
+        cluster = provider._reachable()
+        remaining, deadline = self.documents(edition, {}), time.monotonic() + GONE_SECONDS
+        while remaining and time.monotonic() < deadline:
+            remaining = {key: item for key, item in remaining.items() if self._is_there(cluster, item)}
+            time.sleep(0.1 if remaining else 0)
+        return sorted(remaining)
+
+    def _is_there(self, cluster, document):
+        kind = cluster.kind(document["apiVersion"], document["kind"])
+        if kind is None:
+            return False
+        try:
+            cluster.client.get(kind.path(self.prefix, document["metadata"]["name"]))
+        except NotFound:
+            return False
+        return True
 
     def is_namespaced(self, key):
         api_version, _, kind = key.rpartition("/")
