@@ -90,6 +90,18 @@ def test_a_delete_that_answers_with_the_object_waits_no_longer_than_it_lives(pro
     assert [request.method for request in server.requests] == ["DELETE", "GET"][: len(answers)]
 
 
+def test_a_delete_that_may_not_be_watched_looks_again_and_again(provider, server, monkeypatch):
+    monkeypatch.setattr("engine.kubernetes.delete._POLL_SECONDS", 0.01)
+    lingering = live(inputs(a="1"), deletionTimestamp="now", finalizers=["example.com/guard"])
+    answers = iter([Answer(200, lingering), Answer(200, lingering), status(404, "NotFound", "gone")])
+    server.handler = lambda request: (
+        status(403, "Forbidden", "may not watch") if request.query.get("watch") else next(answers)
+    )
+    delete(provider, inputs(a="1"), outputs(inputs(a="1")))
+
+    assert [request.method for request in server.requests] == ["DELETE", "GET", "GET", "GET", "GET"]
+
+
 def test_a_delete_that_hangs_names_the_finalizers(provider, server):
     lingering = live(inputs(a="1"), deletionTimestamp="now", finalizers=["example.com/guard"])
     server.handler = lambda request: (
