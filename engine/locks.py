@@ -25,6 +25,9 @@ from engine.names import ORGANIZATION, StackRef
 _OURS: Final[set[str]] = set()
 """File names of the locks that this process holds, in any backend."""
 
+_BESIDE: Final = ".attrs"
+"""Ending of the file with a file's attributes, which the CLI writes on `file://` backends."""
+
 _FIRST_DELAY: Final = 0.05
 _LONGEST_DELAY: Final = 2.0
 """Seconds between two looks at a held lock; each look is one listing."""
@@ -126,9 +129,9 @@ def folder_of(project: str) -> str:
 
 def break_all(backend: Backend, stack: StackRef) -> int:
     """Delete every lock file of the stack and return how many there were. Does not stop their holders."""
-    names = backend.list(stack.locks_folder)
+    names = _names(backend, stack)
     for name in names:
-        backend.delete(f"{stack.locks_folder}/{name}")
+        _break(backend, stack, name)
     return len(names)
 
 
@@ -140,13 +143,21 @@ def break_abandoned(backend: Backend, stack: StackRef, older_than_seconds: float
     read stays.
     """
     abandoned = [
-        name
-        for name in backend.list(stack.locks_folder)
-        if _is_abandoned(backend, stack, name, older_than_seconds)
+        name for name in _names(backend, stack) if _is_abandoned(backend, stack, name, older_than_seconds)
     ]
     for name in abandoned:
-        backend.delete(f"{stack.locks_folder}/{name}")
+        _break(backend, stack, name)
     return len(abandoned)
+
+
+def _names(backend: Backend, stack: StackRef) -> list[str]:
+    """Return the names of the lock files. What the CLI writes beside each file of its own is none."""
+    return [name for name in backend.list(stack.locks_folder) if not name.endswith(_BESIDE)]
+
+
+def _break(backend: Backend, stack: StackRef, name: str) -> None:
+    backend.delete(f"{stack.locks_folder}/{name}")
+    backend.delete(f"{stack.locks_folder}/{name}{_BESIDE}")
 
 
 def _is_abandoned(backend: Backend, stack: StackRef, name: str, older_than_seconds: float) -> bool:
@@ -176,7 +187,7 @@ def _lives(pid: int) -> bool:
 
 
 def _refuse_if_locked(backend: Backend, stack: StackRef, own: str) -> None:
-    others = [name for name in backend.list(stack.locks_folder) if name != own]
+    others = [name for name in _names(backend, stack) if name != own]
     if others:
         owners = "".join(f"\n  {_owner(backend, f'{stack.locks_folder}/{name}')}" for name in others)
         raise ConcurrentUpdateError(

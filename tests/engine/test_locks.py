@@ -217,3 +217,18 @@ def test_waiting_ends_when_the_operation_is_cancelled(make_engine: Callable[...,
 
     with pytest.raises(ConcurrentUpdateError):
         make_engine().destroy(STACK, options=Options(lock_timeout=1000, cancellation=cancellation))
+
+
+def test_what_the_cli_writes_beside_its_lock_is_no_further_lock(url: str):
+    backend = open_backend(url)
+    key = left_by_somebody(backend)
+    backend.create(f"{key}.attrs", b'{"md5":"..."}')
+
+    with (
+        pytest.raises(ConcurrentUpdateError, match=r"locked by 1 lock\(s\)"),
+        locks.held(backend, STACK),
+    ):
+        pytest.fail("it was not locked")
+
+    assert locks.break_all(backend, STACK) == 1
+    assert backend.list(STACK.locks_folder) == []
