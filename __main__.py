@@ -8,11 +8,13 @@ from components.settings import PlatformSettings
 
 def main() -> None:
     """Declare the environment of the current stack."""
-    platform = Platform("platform", PlatformSettings.from_config(pulumi.Config()))
+    settings = PlatformSettings.from_config(pulumi.Config())
+    platform = Platform("platform", settings)
     pulumi.export("namespace", platform.namespace)
     pulumi.export("broker_name", platform.broker_name)
     pulumi.export("build_account", platform.build_account)
     pulumi.export("service_account", platform.service_account)
+    pulumi.export("engine", settings.engine)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,9 @@ from automation.worker import Stats, Worker
 SWEEP_SECONDS: Final = 3600.0
 """How often tombstones are looked for."""
 
+ENGINE_GRACE_SECONDS: Final = 5.0
+"""How long updates that outlast the worker's own grace may take to end the step that they are at."""
+
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -115,7 +118,12 @@ def assemble(
     runner = Runner(engine=engine, store=store, settings=settings, wrapper=wrapper)
     worker = Worker(runner.handle, threads=settings.workers, limit=settings.queue_limit)
     checks = {"storage": store.check, "state": engine.check}
-    return Automation(runner, worker, settings, checks=checks, release=store.close)
+
+    def release() -> None:
+        engine.close(ENGINE_GRACE_SECONDS)
+        store.close()
+
+    return Automation(runner, worker, settings, checks=checks, release=release)
 
 
 def _checked(check: Callable[[], object]) -> str:

@@ -75,6 +75,9 @@ class DeploymentEngine(Protocol):
     def check(self) -> None:
         """Find out whether the state can be reached. Raises DependencyUnavailable."""
 
+    def close(self, grace_seconds: float) -> None:
+        """Stop what still runs, as gracefully as the time allows; further use fails."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Source:

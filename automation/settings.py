@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from components import naming
-
-ENGINES: Final = ("embedded", "automation-api")
+from components.engines import EMBEDDED
 
 _TAG_VERSION: Final = re.compile(r"(?<=:)3\.\d+")
 
@@ -22,7 +21,7 @@ class AutomationSettings:
     """Where stacks keep their state: `file://` and a folder, or `s3://bucket/prefix?region=…`."""
     passphrase: str = field(default="", repr=False)
     """Opens secrets in the state; functions' stacks hold none."""
-    engine: str = "embedded"
+    engine: str = EMBEDDED
     """Which engine carries out updates, one of ENGINES."""
     project: str = "knative-lambda-functions"
     """Pulumi project of all functions' stacks."""

@@ -7,6 +7,7 @@ from pulumi_kubernetes.core.v1 import Secret, ServiceAccount
 from pulumi_kubernetes.rbac.v1 import Role, RoleBinding
 
 from components.declare import arguments
+from components.engines import EMBEDDED
 from components.manifests import access as manifests
 from components.manifests import kaniko
 from components.manifests.metadata import Manifest, object_meta, platform_labels
@@ -18,6 +19,8 @@ class AccessArgs:
 
     namespace: pulumi.Input[str]
     """Namespace that everything is in."""
+    engine: str = EMBEDDED
+    """What the automation service applies objects with, one of ENGINES."""
     build_role_arn: str = ""
     """IAM role of build pods (read contexts, push images); empty: none."""
     service_role_arn: str = ""
@@ -40,9 +43,8 @@ class Access(pulumi.ComponentResource):
         super().__init__("knative-lambda:components:Access", name, None, opts)
         build, service = manifests.BUILD_ACCOUNT, manifests.SERVICE_ACCOUNT
         self._account(f"{name}-build", build, args.namespace, args.build_role_arn, manifests.build_rules())
-        self._account(
-            f"{name}-service", service, args.namespace, args.service_role_arn, manifests.service_rules()
-        )
+        rules = manifests.service_rules(args.engine)
+        self._account(f"{name}-service", service, args.namespace, args.service_role_arn, rules)
         if args.access_key_id:
             self._storage_secret(f"{name}-storage", args)
         self.build_account = pulumi.Output.from_input(build)

@@ -46,6 +46,7 @@ class Platform(pulumi.ComponentResource):
 def _access(args: PlatformSettings, namespace: pulumi.Output[str]) -> AccessArgs:
     return AccessArgs(
         namespace=namespace,
+        engine=args.engine,
         build_role_arn=args.build_role_arn,
         service_role_arn=args.service_role_arn,
         access_key_id=args.storage_access_key_id,

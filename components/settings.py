@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 import pulumi
 from pulumi.runtime.config import CONFIG
 
+from components.engines import EMBEDDED, ENGINES
+
 ENVIRONMENTS: Final = ("local", "dev", "stg", "prd")
 
 EVENT_TYPES: Final = (
@@ -50,6 +52,8 @@ class PlatformSettings:
 
     environment: str
     """local, dev, stg or prd; names the namespace, the broker and the buckets."""
+    engine: str = EMBEDDED
+    """What carries out the updates of functions, one of ENGINES."""
     rabbitmq_cluster: str = ""
     """Name of the RabbitmqCluster; empty: `rabbitmq-cluster-{environment}`."""
     rabbitmq_namespace: str = ""
@@ -116,6 +120,7 @@ def _unknown_keys(values: Mapping[str, str]) -> list[str]:
 def _problems(known: Mapping[str, str], has_secret: bool) -> list[str]:
     return [
         *_environment_problems(known.get("environment", "")),
+        *_engine_problems(known.get("engine", EMBEDDED)),
         *(
             problem
             for name in ("subscriber_uri", "dead_letter_uri")
@@ -134,6 +139,10 @@ def _environment_problems(value: str) -> list[str]:
     if value in ENVIRONMENTS:
         return []
     return [f"environment is {value!r}: set it to one of {', '.join(ENVIRONMENTS)}"]
+
+
+def _engine_problems(value: str) -> list[str]:
+    return [] if value in ENGINES else [f"engine is {value!r}: set it to one of {', '.join(ENGINES)}"]
 
 
 def _uri_problems(name: str, known: Mapping[str, str]) -> list[str]:

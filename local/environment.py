@@ -55,6 +55,11 @@ def up(addresses: Addresses) -> dict[str, int]:
     return result.changes
 
 
+def engine_name() -> str:
+    """Return what the stack file names for the updates of functions; empty: the service's default."""
+    return _stack_file().get(f"{PROJECT}:engine", "")
+
+
 def _program() -> None:
     runpy.run_path(str(ROOT / "__main__.py"))["main"]()
 

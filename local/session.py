@@ -213,6 +213,7 @@ def service_environment(addresses: Addresses, port: int) -> dict[str, str]:
         "KUBECONFIG": str(Path(addresses.data) / "service-kubeconfig"),
         "PULUMI_BACKEND_URL": f"file://{addresses.data}/state",
         "PULUMI_CONFIG_PASSPHRASE": environment.PASSPHRASE,
+        "PULUMI_ENGINE": environment.engine_name(),
         "DEAD_LETTER_SINK_URI": f"{addresses.eventing}/dead-letters",
     }
 

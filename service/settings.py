@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from automation.event_fields import BUCKET, IMAGE
-from automation.settings import ENGINES, AutomationSettings
+from automation.settings import AutomationSettings
+from components.engines import ENGINES
 from service import variables as syntax
 from service.variables import Variables
 

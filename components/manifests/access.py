@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from components.engines import AUTOMATION_API, EMBEDDED
 from components.manifests.kaniko import SERVICE_ACCOUNT as BUILD_ACCOUNT
 from components.manifests.metadata import Manifest, object_meta, platform_labels
 
@@ -11,19 +12,26 @@ SERVICE_ACCOUNT: Final = "knative-lambda-builder"
 _APPLY: Final = ["get", "create", "patch", "delete", "watch"]
 """What an engine does with an object: read it, create it, apply to it, delete it, and see that it is gone."""
 
+_VERBS: Final = {EMBEDDED: _APPLY, AUTOMATION_API: [*_APPLY, "list"]}
+"""Pulumi's own provider waits for the end of an object by a watch that begins with a list."""
+
 
 def build_rules() -> list[Manifest]:
     """Return what the monitor in a build's pod may do: read a pod and its log by name."""
     return [_rule("", ["pods", "pods/log"], ["get"])]
 
 
-def service_rules() -> list[Manifest]:
-    """Return what the automation service may do: apply the objects that functions and builds are made of."""
+def service_rules(engine: str) -> list[Manifest]:
+    """Return what the automation service may do: apply the objects that functions and builds are made of.
+
+    `engine` is the one of ENGINES that does it.
+    """
+    verbs = _VERBS[engine]
     return [
-        _rule("", ["configmaps", "serviceaccounts"], _APPLY),
-        _rule("batch", ["jobs"], _APPLY),
-        _rule("serving.knative.dev", ["services"], _APPLY),
-        _rule("eventing.knative.dev", ["triggers"], _APPLY),
+        _rule("", ["configmaps", "serviceaccounts"], verbs),
+        _rule("batch", ["jobs"], verbs),
+        _rule("serving.knative.dev", ["services"], verbs),
+        _rule("eventing.knative.dev", ["triggers"], verbs),
     ]
 
 

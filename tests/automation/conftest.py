@@ -10,7 +10,7 @@ import itertools
 import pytest
 
 from automation import app
-from automation.adapters.embedded import EmbeddedEngine
+from automation.adapters.deployments import Deployments
 from automation.adapters.memory import MemoryStore
 from automation.events import BuildComplete, BuildFailed, BuildStart, EventMeta, FunctionId, ServiceDelete
 from automation.runner import Runner
@@ -59,7 +59,7 @@ class World:
     def restart(self):
         """Begin again with nothing but what is stored, as another replica would."""
         engine = Engine(FileBackend(self.settings.backend_url), {"kubernetes": self.cluster})
-        self.engine = EmbeddedEngine(engine, self.settings.project, {})
+        self.engine = Deployments(engine, self.settings.project, {})
         self.runner = Runner(
             engine=self.engine, store=self.store, settings=self.settings, wrapper=WRAPPER, clock=self.clock
         )

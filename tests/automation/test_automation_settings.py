@@ -84,16 +84,18 @@ def test_secrets_are_not_shown():
     assert "very-secret" not in shown
 
 
-@pytest.mark.parametrize(
-    ("engine", "message"),
-    [
-        ("automation-api", "engine 'automation-api' is not built yet; set it to embedded"),
-        ("terraform", "engine is 'terraform'; set it to one of embedded, automation-api"),
-    ],
-)
-def test_an_engine_that_there_is_not_is_refused_by_name(engine, message):
-    with pytest.raises(ValueError, match=message):
-        engines.create(settings(engine=engine))
+def test_an_engine_that_there_is_not_is_refused_by_name():
+    with pytest.raises(ValueError, match="engine is 'terraform'; set it to one of embedded, automation-api"):
+        engines.create(settings(engine="terraform"))
+
+
+def test_pulumis_engine_is_refused_without_its_cli_and_the_remedy_is_told(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(
+        ValueError, match=r"no `pulumi` on the PATH[\s\S]*PulumiCommand.install[\s\S]*embedded"
+    ):
+        engines.create(settings(engine="automation-api"))
 
 
 def test_the_wrapper_that_goes_into_images_is_the_python_runtimes():

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from automation.adapters import embedded
+from automation.adapters import engines
 from automation.errors import DependencyUnavailable
 from automation.settings import AutomationSettings
 from tests.engine import s3server
@@ -39,12 +39,12 @@ def backend_url(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pyt
 
 
 def test_stacks_are_kept_where_the_settings_say(backend_url: str) -> None:
-    engine = embedded.create(settings(backend_url))
+    engine = engines.create(settings(backend_url))
     engine.check()
 
     first = engine.up("fn-a", lambda: export("a"), expect="", message="one")
 
-    other = embedded.create(settings(backend_url))
+    other = engines.create(settings(backend_url))
     assert other.outputs("fn-a") == first
     assert other.stacks() == ["fn-a"]
     assert [entry["message"] for entry in other.history("fn-a")] == ["one"]
@@ -56,7 +56,7 @@ def test_a_bucket_that_is_not_there_is_a_dependency_that_fails(monkeypatch: pyte
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     with s3server.running() as address:
-        engine = embedded.create(settings(s3server.url(address, "nowhere")))
+        engine = engines.create(settings(s3server.url(address, "nowhere")))
         with pytest.raises(DependencyUnavailable):
             engine.check()
 
@@ -64,4 +64,4 @@ def test_a_bucket_that_is_not_there_is_a_dependency_that_fails(monkeypatch: pyte
 @pytest.mark.parametrize("url", ["gs://bucket", "s3://", "s3://bucket?nonsense=1"])
 def test_an_address_that_makes_no_sense_ends_the_start(url: str) -> None:
     with pytest.raises(ValueError, match="backend_url: "):
-        embedded.create(settings(url))
+        engines.create(settings(url))

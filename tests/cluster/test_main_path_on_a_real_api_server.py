@@ -4,9 +4,11 @@ No operator and no node run there: what is proved is that every object is accept
 service's own account has the rights that it needs, that nothing changes twice and nothing is left behind.
 """
 
+import asyncio
 import datetime
 import json
 import runpy
+import shutil
 import ssl
 import urllib.request
 from collections.abc import Callable
@@ -29,6 +31,10 @@ from engine.kubernetes import KubernetesProviders
 pytestmark = pytest.mark.cluster
 
 ROOT = Path(__file__).parents[2]
+needs_cli = pytest.mark.skipif(
+    not (shutil.which("pulumi") and shutil.which("pulumi-resource-kubernetes")),
+    reason="needs Pulumi's CLI and its Kubernetes plugin on the PATH",
+)
 NAMESPACE = naming.namespace("dev")
 FUNCTION = FunctionId("tp1", "p1")
 PATHS = {
@@ -101,9 +107,10 @@ def environment(real_kubeconfig: str, cluster: Cluster, tmp_path_factory: pytest
     engine = Engine(FileBackend(str(tmp_path_factory.mktemp("platform"))), {"kubernetes": providers})
     stack, config = StackRef("knative-lambda", "dev"), {"kubernetes:kubeconfig": real_kubeconfig}
 
-    def up() -> dict[str, int]:
+    def up(functions_by: str = "embedded") -> dict[str, int]:
         program = runpy.run_path(str(ROOT / "__main__.py"))["main"]
-        return engine.up(stack, program, config={**config, "knative-lambda:environment": "dev"}).changes
+        values = {"knative-lambda:environment": "dev", "knative-lambda:engine": functions_by}
+        return engine.up(stack, program, config={**config, **values}).changes
 
     up()
     yield up
@@ -111,11 +118,15 @@ def environment(real_kubeconfig: str, cluster: Cluster, tmp_path_factory: pytest
     providers.close()
 
 
-@pytest_asyncio.fixture
-async def automation(cluster: Cluster, environment: Callable[[], object], tmp_path: Path):
+@pytest_asyncio.fixture(params=["embedded", pytest.param("automation-api", marks=needs_cli)])
+async def automation(
+    request: pytest.FixtureRequest, cluster: Cluster, environment: Callable[[str], object], tmp_path: Path
+):
     """The automation as it runs in a cluster: with its own account's token and nobody else's."""
+    await asyncio.to_thread(environment, request.param)
     settings = AutomationSettings(
         environment="dev",
+        engine=request.param,
         backend_url=f"file://{tmp_path}/state",
         kubeconfig=cluster.as_account("knative-lambda-builder", tmp_path / "kubeconfig"),
         registry="registry.test",

@@ -4,6 +4,7 @@ import pulumi
 import pytest
 
 from components.access import Access, AccessArgs
+from components.manifests.access import service_rules
 from components.platform import Platform
 from components.settings import EVENT_TYPES, PlatformSettings
 from tests.components.declaring import declare, is_secret
@@ -105,6 +106,13 @@ def test_the_service_may_change_what_functions_and_builds_are_made_of(declared):
         {"apiGroups": ["serving.knative.dev"], "resources": ["services"], "verbs": verbs},
         {"apiGroups": ["eventing.knative.dev"], "resources": ["triggers"], "verbs": verbs},
     ]
+
+
+def test_pulumis_own_engine_may_also_list_them():
+    rules = service_rules("automation-api")
+
+    assert {tuple(rule["verbs"]) for rule in rules} == {("get", "create", "patch", "delete", "watch", "list")}
+    assert [rule["resources"] for rule in rules] == [rule["resources"] for rule in service_rules("embedded")]
 
 
 def test_the_broker_is_backed_by_rabbitmq(declared):

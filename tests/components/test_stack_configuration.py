@@ -23,6 +23,7 @@ def test_the_defaults_follow_from_the_environment():
 def test_every_key_is_taken():
     values = {
         "environment": "local",
+        "engine": "automation-api",
         "rabbitmqCluster": "rabbit",
         "rabbitmqNamespace": "rabbits",
         "subscriberUri": "http://127.0.0.1:1",
@@ -34,6 +35,7 @@ def test_every_key_is_taken():
 
     assert PlatformSettings.parse(values, has_secret=True) == PlatformSettings(
         environment="local",
+        engine="automation-api",
         rabbitmq_cluster="rabbit",
         rabbitmq_namespace="rabbits",
         subscriber_uri="http://127.0.0.1:1",
@@ -50,6 +52,11 @@ def test_every_key_is_taken():
         pytest.param({}, "environment is '': set it to one of local, dev, stg, prd", id="no-environment"),
         pytest.param(
             {"environment": "staging"}, "environment is 'staging': set it to one of", id="environment"
+        ),
+        pytest.param(
+            {"environment": "dev", "engine": "terraform"},
+            "engine is 'terraform': set it to one of embedded, automation-api",
+            id="engine",
         ),
         pytest.param(
             {"environment": "dev", "subscriberUri": "localhost:1"}, "subscriberUri is 'localhost", id="uri"
@@ -87,6 +94,7 @@ def test_every_stack_file_builds_its_environment(environment):
         "broker_name": f"knative-lambda-broker-{environment}",
         "build_account": "kaniko-builder",
         "service_account": "knative-lambda-builder",
+        "engine": "embedded",
     }
 
 
@@ -128,7 +136,8 @@ def test_an_unknown_key_of_the_running_program_is_refused():
 
 def test_every_key_is_described_in_the_readme():
     text = (ROOT / "stacks" / "README.md").read_text()
-    keys = ["environment", "rabbitmqCluster", "rabbitmqNamespace", "subscriberUri", "deadLetterUri"]
+    keys = ["environment", "engine", "rabbitmqCluster", "rabbitmqNamespace"]
+    keys += ["subscriberUri", "deadLetterUri"]
     keys += ["buildRoleArn", "serviceRoleArn", "storageAccessKeyId", "storageSecretAccessKey"]
 
     with pytest.raises(SettingsError) as refused:

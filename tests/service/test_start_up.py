@@ -52,13 +52,14 @@ def test_requests_are_not_held_up_by_collecting_what_start_up_made(environ, coll
 @pytest.mark.parametrize(
     ("variable", "value", "text"),
     [
-        pytest.param("PULUMI_ENGINE", "automation-api", "not built yet", id="engine"),
+        pytest.param("PULUMI_ENGINE", "automation-api", "no `pulumi` on the PATH", id="engine"),
         pytest.param("PULUMI_BACKEND_URL", "s3://bucket?regoin=eu", "'regoin'", id="state backend"),
         pytest.param("ENVIRONMENT", "moon", "moon", id="environment"),
     ],
 )
 def test_what_cannot_be_started_with_ends_with_a_text_and_status_2(environ, capsys, variable, value, text):
     environ[variable] = value
+    environ["PATH"] = ""
 
     assert start.main() == 2
     assert text in capsys.readouterr().err

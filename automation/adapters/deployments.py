@@ -1,26 +1,23 @@
-"""The deployment engine that runs in this process: `engine`, its errors turned into ours."""
+"""The product's port over any engine: stacks of one project, the engine's errors turned into ours."""
 
 import contextlib
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from automation.errors import DependencyUnavailable, DeployFailed, StackBusy
 from automation.ports import Program, Snapshot, StackMoved
-from automation.settings import AutomationSettings
 from engine import (
     BackendError,
     ConcurrentUpdateError,
-    Engine,
     EngineError,
     StackNotFound,
     StackRef,
     UpdateFailed,
     UpdateResult,
-    open_backend,
 )
 from engine import StackMoved as EngineStackMoved
-from engine.kubernetes import KubernetesProviders
+from engine.protocol import StackEngine
 from engine.provider import ResourceGone
 
 _LOG: Final = logging.getLogger(__name__)
@@ -28,17 +25,24 @@ _LOG: Final = logging.getLogger(__name__)
 LONGEST_UPDATE: Final = 900.0
 """Seconds after which a lock counts as left by a killed process: updates take seconds, never minutes."""
 
-HISTORY: Final = 20
-"""Updates of a function that are kept to be looked at; every event is one, and takes some 60 KB."""
 
+class Deployments:
+    """Stacks of one project in one engine, all with the same configuration.
 
-class EmbeddedEngine:
-    """Stacks of one project in one engine, all with the same configuration."""
+    `release` is called with the seconds that what still runs may take to end.
+    """
 
-    def __init__(self, engine: Engine, project: str, config: dict[str, str]) -> None:
+    def __init__(
+        self,
+        engine: StackEngine,
+        project: str,
+        config: Mapping[str, str],
+        release: Callable[[float], object] = lambda _: None,
+    ) -> None:
         self._engine = engine
         self._project = project
         self._config = config
+        self._release = release
 
     def outputs(self, stack: str) -> Snapshot:
         """See DeploymentEngine."""
@@ -123,31 +127,12 @@ class EmbeddedEngine:
         """See DeploymentEngine."""
         self.outputs("fn-readiness-check")
 
+    def close(self, grace_seconds: float) -> None:
+        """See DeploymentEngine."""
+        self._release(grace_seconds)
+
     def _ref(self, stack: str) -> StackRef:
         return StackRef(self._project, stack)
-
-
-def create(settings: AutomationSettings) -> EmbeddedEngine:
-    """Return the engine that the settings call for. Raises ValueError for a backend that there is not."""
-    try:
-        backend = open_backend(settings.backend_url)
-    except BackendError as error:
-        raise ValueError(f"backend_url: {error}") from error
-    engine = Engine(
-        backend,
-        {"kubernetes": KubernetesProviders()},
-        passphrase=settings.passphrase,
-        history_limit=HISTORY,
-    )
-    # A ConfigMap is then updated in place; replacing it would leave a running function without it for a
-    # moment.
-    config = {
-        "kubernetes:enableConfigMapMutable": "true",
-        "kubernetes:clusterIdentifier": settings.environment,
-    }
-    if settings.kubeconfig:
-        config["kubernetes:kubeconfig"] = settings.kubeconfig
-    return EmbeddedEngine(engine, settings.project, config)
 
 
 @contextlib.contextmanager
