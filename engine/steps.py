@@ -167,7 +167,13 @@ class Steps:
         with self.running(Step(op=op, old=before, new=new, logical=not replacing)) as outcome:
             with self._pending("importing", new) as token:
                 state = outcome.new = self._found(new)
-            self._record_new(state, old, token)
+            if replacing and before is not None and not before.external and state.id == before.id:
+                # The recorded resource itself, by another spelling of its id: its deletion must not follow.
+                replacing = False
+                outcome.step = Step(op=Op.IMPORT, old=before, new=state)
+                self._journal.record(state, old=old, token=token)
+            else:
+                self._record_new(state, old, token)
         if before is not None and replacing:
             self.replaced(state, before, NO_DIFF)
         return state

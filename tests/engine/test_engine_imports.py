@@ -7,8 +7,9 @@ import pulumi
 import pytest
 
 from engine import Engine, StackRef, UpdateFailed
+from engine.provider import ReadResult
 from tests.engine import states
-from tests.engine.fake import Thing, World
+from tests.engine.fake import FakeProvider, Thing, World
 
 Options = pulumi.ResourceOptions
 
@@ -155,3 +156,23 @@ def test_ignored_changes_of_an_import_keep_what_is_there(
 
     assert world.resources[existing]["size"] == 1
     assert world.names("update") == []
+
+
+def test_importing_the_recorded_resource_by_another_spelling_of_its_id_does_not_delete_it(
+    engine: Engine, stack: StackRef, world: World, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = FakeProvider.read
+
+    def lenient(self: FakeProvider, *, id: str, **more: Any) -> ReadResult:
+        return read(self, id=id.removeprefix("default/"), **more)
+
+    monkeypatch.setattr(FakeProvider, "read", lenient)
+    engine.up(stack, thing(size=1))
+    [existing] = world.resources
+
+    result = engine.up(stack, thing(f"default/{existing}", size=1))
+
+    assert result.changes == {"same": 1, "import": 1}
+    assert list(world.resources) == [existing]
+    assert states.named(root, stack, "a")["id"] == existing
+    assert engine.up(stack, thing(f"default/{existing}", size=1)).changes == {"same": 2}
