@@ -189,6 +189,10 @@ class Registrar:
             return self._leave(new, None)
         if not managed or old is None:
             return None
+        if old.state.external or old.state.pending_replacement:
+            # Nothing of it is ours to delete, whatever the program makes of it now.
+            self._journal.carry([old.state.urn])
+            return Answer(old.state)
         return Answer(self._steps.same(dataclasses.replace(new, inputs=old.state.inputs), old))
 
     def _leave(self, new: ResourceState, old: Entry | None) -> Answer:

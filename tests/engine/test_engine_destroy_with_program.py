@@ -130,3 +130,18 @@ def test_delete_hooks_run_if_the_program_does(engine: Engine, stack: StackRef, w
 
     assert called == ["a"]
     assert world.resources == {}
+
+
+def test_what_was_only_read_is_not_deleted_because_the_program_would_now_make_it(
+    engine: Engine, stack: StackRef, world: World, root: Path
+) -> None:
+    world.resources["theirs"] = {"name": "a"}
+    engine.up(stack, lambda: Thing("a", pulumi.ResourceOptions(id="theirs")))
+
+    def managed() -> None:
+        Thing("b", of=Thing("a").id)
+
+    engine.destroy(stack, program=managed)
+
+    assert list(world.resources) == ["theirs"]
+    assert states.resources(root, stack) == []
