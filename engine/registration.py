@@ -64,6 +64,7 @@ class Registrar:
         self._secret_keys = secret_keys
         self._goals: dict[str, Goal] = {}
         self._aliased: dict[str, str] = {}  # present URN -> the old one under which it was found
+        self._taken: dict[str, str] = {}  # the other way round
         self._lifecycle = Lifecycle(run, steps, targets, aliased=self._aliased, registered=self._goals.keys())
         self._lost: set[str] = set()  # failed, or left out because something that they need failed
         self._absent: set[str] = set()  # not there, and not to be created by this operation
@@ -73,7 +74,12 @@ class Registrar:
     @property
     def claimed(self) -> frozenset[str]:
         """The URNs that the program registered, those by which they were recorded before included."""
-        return frozenset((*self._goals, *self._aliased.values()))
+        return frozenset((*self._goals, *self._taken))
+
+    @property
+    def lost(self) -> frozenset[str]:
+        """The URNs of what failed or was left out, those by which they were recorded before included."""
+        return frozenset((*self._lost, *(self._aliased[urn] for urn in self._lost if urn in self._aliased)))
 
     def prepared(self, goal: Goal) -> Goal:
         """Return the goal of the program with what comes from elsewhere: its parent's options, transforms."""
@@ -257,6 +263,11 @@ class Registrar:
         with self._lock:
             if urn in self._goals:
                 raise EngineError(f"duplicate resource URN {urn!r}; give the resource a unique name")
+            if urn in self._taken:
+                raise EngineError(
+                    f"duplicate resource URN {urn!r}: {self._taken[urn]!r} takes over what is recorded "
+                    "there, by an alias; remove the alias or give the resource another name"
+                )
             self._goals[urn] = goal
         return urn
 
@@ -276,9 +287,10 @@ class Registrar:
 
     def _claim_alias(self, urn: str, alias: str) -> bool:
         with self._lock:
-            if alias in self._goals or alias in self._aliased.values():
+            if alias in self._goals or alias in self._taken:
                 return False
             self._aliased[urn] = alias
+            self._taken[alias] = urn
             return True
 
 

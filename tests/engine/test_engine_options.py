@@ -395,3 +395,45 @@ def test_a_component_is_replaced_with_the_resource_it_names(engine: Engine, stac
     engine.up(stack, program(1))
 
     assert engine.up(stack, program(2)).changes == {"same": 1, "replace": 2}
+
+
+def test_what_an_alias_takes_over_cannot_be_registered_as_well(
+    engine: Engine, stack: StackRef, world: World, root: Path
+) -> None:
+    """Both would go on with the one recorded object: two records of it, or one taken from under the other."""
+
+    def program() -> None:
+        new = Thing("new", Options(aliases=[pulumi.Alias(name="old")]))
+        Thing("old", Options(depends_on=[new]), size=3)
+
+    engine.up(stack, lambda: Thing("old", size=1))
+
+    with pytest.raises(UpdateFailed, match="::new' takes over what is recorded there, by an alias"):
+        engine.up(stack, program)
+
+    assert len(world.resources) == 1
+    assert [item["id"] for item in states.resources(root, stack)[2:]] == list(world.resources)
+    states.assert_sound(root, stack)
+
+
+def test_the_leftover_of_a_replacement_takes_nothing_along_that_is_in_the_new_one(
+    engine: Engine, stack: StackRef, world: World
+) -> None:
+    def program(cluster: int, *, inside: bool) -> Any:
+        def run() -> None:
+            host = Thing("cluster", forced=cluster)
+            if inside:
+                Thing("inside", Options(deleted_with=host))
+
+        return run
+
+    engine.up(stack, program(1, inside=True))
+    world.fail("delete", "cluster")
+    with pytest.raises(UpdateFailed):
+        engine.up(stack, program(2, inside=True))
+    world.heal()
+
+    engine.up(stack, program(2, inside=False))
+
+    assert world.names("delete").count("inside") == 1
+    assert [item["forced"] for item in world.resources.values() if item["name"] == "cluster"] == [2]
