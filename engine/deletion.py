@@ -67,26 +67,40 @@ class Deletions:
         self._targets = targets
         self._kept: set[str] = set()
 
-    def carry_out(self, claimed: Collection[str] = ()) -> None:
+    def carry_out(self, claimed: Collection[str] = (), lost: Collection[str] = ()) -> None:
         """Delete in waves, each in parallel; `claimed` are the URNs that the program still has.
 
-        Errors are in the run's diagnostics; what depends on them stays.
+        `lost` are those of them that failed or were left out: what depends on one stays too, because the
+        program may have been unable to register it. Errors are in the run's diagnostics; what depends on
+        them stays.
         """
-        entries = self._condemned(self._run.journal.entries(), claimed)
-        deleted = {entry.state.urn for entry in entries if not entry.state.protect}
+        entries = self._condemned(self._run.journal.entries(), claimed, lost)
+        going = [entry.state for entry in entries if not entry.state.protect]
+        everything = {state.urn for state in going}
+        # The old half of a replacement takes only old halves along: what is alive is the new half's.
+        alive = {state.urn for state in going if not state.delete}
+
+        def delete(entry: Entry) -> None:
+            self._delete(entry, everything if entry.state.delete else alive)
+
         with self._workers.executor(self._run.parallel) as pool:
             for wave in waves([entry.state for entry in entries]):
                 batch = [entries[index] for index in wave]
                 if self._run.stopped:
                     return
                 if len(batch) == 1:
-                    self._delete(batch[0], deleted)
+                    delete(batch[0])
                 else:
-                    list(pool.map(self._delete, batch, [deleted] * len(batch)))
+                    list(pool.map(delete, batch))
 
-    def _condemned(self, entries: Sequence[Entry], claimed: Collection[str]) -> list[Entry]:
+    def _condemned(
+        self, entries: Sequence[Entry], claimed: Collection[str], lost: Collection[str]
+    ) -> list[Entry]:
         """Return what is to be deleted; what the rest needs is kept."""
         doomed = [entry for entry in entries if entry.state.delete or entry.state.urn not in claimed]
+        if lost:
+            missed = dependents([entry.state for entry in entries], set(lost))
+            doomed = [entry for entry in doomed if entry.state.delete or entry.state.urn not in missed]
         if self._targets.limited:
             allowed = self._targets.deletable([entry.state for entry in entries])
             doomed = [entry for entry in doomed if entry.state.urn in allowed]
