@@ -9,7 +9,7 @@ from engine.journal import Entry
 from engine.run import Run, Stopped
 from engine.state import ResourceState
 from engine.steps import Steps
-from engine.targets import Targets
+from engine.targets import Targets, dependents
 from engine.threads import Workers
 
 

@@ -148,7 +148,7 @@ class Operation:
 
         def finish() -> None:
             self._refuse_unknown(self._targets.named, registrar.claimed, stop=False)
-            deletions.carry_out(registrar.claimed)
+            deletions.carry_out(registrar.claimed, registrar.lost)
 
         monitor = self._monitor(registrar, finish)
         self._run_program(inline_program, monitor)

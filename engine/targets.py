@@ -66,10 +66,10 @@ class Targets:
         allowed. What the excluded ones need may not be deleted. `states` are in file order.
         """
         if self.named:
-            return _dependents(states, {state.urn for state in states if self.named.match(state.urn)})
+            return dependents(states, {state.urn for state in states if self.named.match(state.urn)})
         kept = {state.urn for state in states if self.excluded.match(state.urn)}
         if self._without_dependents:
-            kept = _dependents(states, kept)
+            kept = dependents(states, kept)
         kept = _needed(states, kept)
         return {state.urn for state in states} - kept
 
@@ -87,7 +87,8 @@ class Targets:
         return not by_target
 
 
-def _dependents(states: Iterable[ResourceState], roots: set[str]) -> set[str]:
+def dependents(states: Iterable[ResourceState], roots: set[str]) -> set[str]:
+    """Return the roots and all that depends on them; `states` are in file order."""
     found = set(roots)
     for state in states:
         if not found.isdisjoint(state.needs()):

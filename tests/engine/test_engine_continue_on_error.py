@@ -236,3 +236,25 @@ def test_a_preview_goes_on_too(engine: Engine, stack: StackRef, world: World) ->
         engine.preview(stack, program, options=GO_ON)
 
     assert world.names("check") == ["free"]
+
+
+def test_what_is_registered_only_once_the_failed_one_answers_is_not_deleted(
+    engine: Engine, stack: StackRef, world: World, root: Path
+) -> None:
+    def program(size: int) -> Any:
+        def run() -> None:
+            a = Thing("a", size=size, computed=True)
+            a.answer.apply(lambda _: Thing("inner", pulumi.ResourceOptions(parent=a)))
+
+        return run
+
+    engine.up(stack, program(1))
+    world.fail("update", "a")
+
+    with pytest.raises(UpdateFailed):
+        engine.up(stack, program(2), options=GO_ON)
+
+    assert world.names("delete") == []
+    states.assert_sound(root, stack)
+    world.heal()
+    assert engine.up(stack, program(2)).changes == {"same": 2, "update": 1}
