@@ -1,5 +1,6 @@
 """Deleting what is no longer wanted: which call is needed, in which order, and what a failure keeps alive."""
 
+import threading
 from collections.abc import Collection, Iterator, Sequence
 
 from engine import plan
@@ -136,9 +137,10 @@ class Deletions:
 
 
 class DeleteFirst:
-    """Replacement in the order delete, then create.
+    """Replacement in the order delete, then create: the old resource and all that must go with it, beforehand.
 
-    The old resource and all that must go with it, beforehand.
+    Thread-safe: each dependent is either left to the program, if that registered it already, or deleted, and
+    then its registration waits for that (`await_deletion`).
     """
 
     def __init__(self, run: Run, steps: Steps) -> None:
@@ -146,22 +148,48 @@ class DeleteFirst:
         """The URNs of what was deleted, to be created anew when the program registers it."""
         self._run = run
         self._steps = steps
+        self._deciding = threading.Lock()
+        self._going: dict[str, threading.Event] = {}  # by URN: set when the deletion is over
 
     def carry_out(self, root: Entry, registered: Collection[str]) -> None:
         """Delete the resource and the dependents that would be replaced too; they wait for their re-creation.
 
-        `registered` are the URNs that the program registered already: they cannot depend on the root any
+        `registered` are the URNs that the program registered so far: they cannot depend on the root any
         more.
         """
-        doomed = [*self._dependents(root, registered), root]
-        for entry in doomed[:-1]:
-            if entry.state.protect:
-                raise _protected_dependent(entry.state.urn, root.state.urn)
-        deleted = {entry.state.urn for entry in doomed}
-        self.deleted |= deleted
-        for entry in reversed(doomed[:-1]):
-            self._delete(entry, deleted)
-        self._delete(root, deleted - {root.state.deleted_with})
+        over = threading.Event()
+        try:
+            doomed, others = self._doom(root, registered, over)
+            for other in others:
+                other.wait()
+            deleted = {root.state.urn, *(entry.state.urn for entry in doomed)}
+            self.deleted |= deleted
+            for entry in reversed(doomed):
+                self._delete(entry, deleted)
+            self._delete(root, deleted - {root.state.deleted_with})
+        finally:
+            over.set()
+
+    def await_deletion(self, urn: str) -> None:
+        """Return when a resource that is registered now is not being deleted (any more)."""
+        going = self._going.get(urn)
+        if going is not None:
+            going.wait()
+
+    def _doom(
+        self, root: Entry, registered: Collection[str], over: threading.Event
+    ) -> tuple[list[Entry], list[threading.Event]]:
+        """Return the dependents to delete, and what to wait for: the ends of those that go with other roots."""
+        with self._deciding:
+            found = list(self._dependents(root, registered))
+            for entry in found:
+                if entry.state.protect:
+                    raise _protected_dependent(entry.state.urn, root.state.urn)
+            others = [event for entry in found if (event := self._going.get(entry.state.urn)) is not None]
+            mine = [entry for entry in found if entry.state.urn not in self._going]
+            self._going.update(dict.fromkeys((entry.state.urn for entry in mine), over))
+            # Asked again now that whoever registers one of them will wait: the providers took their time.
+            return [entry for entry in mine if entry.state.urn not in registered], others
 
     def _delete(self, entry: Entry, deleted: Collection[str]) -> None:
         self._steps.delete(entry, Op.DELETE_REPLACED, call=needs_call(entry.state, deleted), keep=True)

@@ -65,7 +65,8 @@ class Registrar:
         self._goals: dict[str, Goal] = {}
         self._aliased: dict[str, str] = {}  # present URN -> the old one under which it was found
         self._taken: dict[str, str] = {}  # the other way round
-        self._lifecycle = Lifecycle(run, steps, targets, aliased=self._aliased, registered=self._goals.keys())
+        self._claimed: set[str] = set()  # all of these, present and old
+        self._lifecycle = Lifecycle(run, steps, targets, aliased=self._aliased, registered=self._claimed)
         self._lost: set[str] = set()  # failed, or left out because something that they need failed
         self._absent: set[str] = set()  # not there, and not to be created by this operation
         self._defaults: dict[Package, Future[str]] = {}
@@ -74,7 +75,7 @@ class Registrar:
     @property
     def claimed(self) -> frozenset[str]:
         """The URNs that the program registered, those by which they were recorded before included."""
-        return frozenset((*self._goals, *self._taken))
+        return frozenset(self._claimed)
 
     @property
     def lost(self) -> frozenset[str]:
@@ -269,6 +270,8 @@ class Registrar:
                     "there, by an alias; remove the alias or give the resource another name"
                 )
             self._goals[urn] = goal
+            self._claimed.add(urn)
+        self._lifecycle.delete_first.await_deletion(urn)
         return urn
 
     def _find(self, urn: str, goal: Goal) -> Entry | None:
@@ -291,7 +294,9 @@ class Registrar:
                 return False
             self._aliased[urn] = alias
             self._taken[alias] = urn
-            return True
+            self._claimed.add(alias)
+        self._lifecycle.delete_first.await_deletion(alias)
+        return True
 
 
 def _shared_package(goal: Goal, parent: Goal) -> bool:
