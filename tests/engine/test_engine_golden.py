@@ -13,7 +13,7 @@ from engine.state import Snapshot
 from engine.values import Secret
 from tests.engine import states
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden" / "states"
 FILES = sorted(path.stem for path in GOLDEN.glob("*.json"))
 STACK = StackRef("golden", "dev")
 

@@ -13,6 +13,8 @@ from local.apiserver.schemas.types import SCALARS, Anything, ListType, MapType, 
 
 STRING = SCALARS["string"]
 GO_NAMES = {"integer": "int32", "boolean": "bool", "number": "float64", "bytes": "[]uint8", "time": "v1.Time"}
+VANISHING = {("core.v1.EnvVar", "value")}
+"""Strings (struct, field) that a real server does not keep when empty, of those that programs write so."""
 JSON_NAMES = {str: "string", bool: "bool", int: "number", float: "number", list: "array", dict: "object"}
 
 
@@ -53,7 +55,8 @@ class Decoder:
                 else:
                     self.unknown.append(prefix + key)
             elif known is STRING and type(item) is str:
-                result[key] = item
+                if item or self.verbatim or (type_.name, key) not in VANISHING:
+                    result[key] = item
             elif item is not None:
                 decoded = self.decode(known, item, prefix + key)
                 if (
