@@ -29,6 +29,16 @@ def at(path: str, value: object) -> Edit:
     return edit
 
 
+def awaited(image: str, seconds: int) -> Edit:
+    """An edit of the deployment: another image, and to wait that long for it to get ready."""
+
+    def edit(arguments):
+        arguments["metadata"]["annotations"] = {"pulumi.com/timeoutSeconds": str(seconds)}
+        at("spec.template.spec.containers.0.image", image)(arguments)
+
+    return edit
+
+
 EDITS: dict[str, dict[str, Edit]] = {
     "namespace": {
         "label-added": at("metadata.labels.team", "x"),

@@ -100,7 +100,7 @@ class Site:
         return self.client.get(self.path(api_version, kind, name))
 
     def entries(self, part: str) -> list[Json]:
-        """Return what the state holds for a part, secrets decrypted, as it would be in `golden`."""
+        """Return what the state holds for a part, as it would be in `golden`; secrets stay encrypted."""
         document = json.loads(states.checkpoint_file(self.root, STACK).read_text())
         found = [
             item

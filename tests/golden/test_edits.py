@@ -10,12 +10,12 @@ from tests.golden.site import ROWS, STACK, Site
 
 BETTER: dict[tuple[str, str], str] = {
     ("service/port-changed", "preview"): (
-        "Pulumi's preview fails: it applies on trial while the old field manager still owns the old port. Ours "
-        "computes the preview locally, and says what the update then does"
+        "Pulumi's preview fails: it applies on trial while the old field manager still owns the old port. "
+        "Ours computes the preview locally, and says what the update then does"
     ),
     ("deployment/selector-changed", "up"): (
-        "Pulumi's update fails, since it does not wait for the deletion of what it replaces under the same name "
-        "(the program has skipAwait). Ours waits for the name to become free"
+        "Pulumi's update fails, since it does not wait for the deletion of what it replaces under the same "
+        "name (the program has skipAwait). Ours waits for the name to become free"
     ),
 }
 """Where Pulumi failed and ours does what Pulumi had announced or went on to do."""
