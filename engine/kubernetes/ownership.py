@@ -15,10 +15,9 @@ Json = dict[str, Any]
 CREATE_MANAGER = "pulumi-kubernetes"
 """The field manager of creates, the same for all resources."""
 
-_UPDATE_MANAGERS = frozenset(
-    ("kubectl", "before-first-apply", CREATE_MANAGER, "pulumi-kubernetes.exe", "pulumi-resource-kubernetes")
-)
-_APPLY_MANAGERS = frozenset(("kubectl",))
+_UPDATE_MANAGERS = ("kubectl", "before-first-apply", CREATE_MANAGER, "pulumi-resource-kubernetes")
+_APPLY_MANAGERS = ("kubectl",)
+# All are prefixes, as for pulumi-kubernetes: kubectl's commands have names of their own, as kubectl-label.
 
 
 def transfer_by_index(metadata: Json, manager: str, previous: str | None = None) -> list[Json] | None:
@@ -122,10 +121,10 @@ def _declared(fields: Json, document: Json) -> Json:
 def _moves(entry: Json, manager: str, previous: str | None) -> bool:
     if entry.get("subresource") or _is_ours(entry, manager):
         return False
-    name, operation = entry.get("manager"), entry.get("operation")
+    name, operation = str(entry.get("manager")), entry.get("operation")
     if operation == "Update":
-        return name in _UPDATE_MANAGERS
-    return name in _APPLY_MANAGERS or (previous is not None and name == previous)
+        return name.startswith(_UPDATE_MANAGERS)
+    return name.startswith(_APPLY_MANAGERS) or name == previous
 
 
 def _is_ours(entry: Json, manager: str) -> bool:

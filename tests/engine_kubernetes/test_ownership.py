@@ -46,6 +46,14 @@ def test_entries_are_joined_into_one():
     assert replace["value"] == [entry(OURS, "Apply", ("c", "b", "a")), entry("controller")]
 
 
+def test_what_any_command_of_kubectl_set_is_moved():
+    """Recorded of pulumi-kubernetes: a label that `kubectl label` added goes with the next update."""
+    found = metadata(entry("kubectl-label"), entry("kubectl-last", "Apply"), entry("kube-controller-manager"))
+    _, replace = transfer_whole(found, OURS)
+
+    assert [item["manager"] for item in replace["value"]] == [OURS, "kube-controller-manager"]
+
+
 def test_the_former_manager_of_the_resource_is_moved_too():
     found = metadata(entry("old", "Apply"))
 
