@@ -151,6 +151,7 @@ class Journal:
             self._succeed(old, state)
             if old.state.pending_replacement:
                 old.gone = True
+                self._rename(old.state.urn, state.urn)  # what is not registered yet still refers to it
             else:
                 old.state = dataclasses.replace(old.state, delete=True)
             self._done[state.urn] = state

@@ -388,3 +388,23 @@ def test_independent_resources_are_created_at_the_same_time(
         Thing("b")
 
     assert engine.up(stack, program).changes == {"create": 3}
+
+
+def test_a_resource_renamed_and_replaced_deleting_first_keeps_its_dependents_references(
+    engine: Engine, root: Path, stack: StackRef
+) -> None:
+    """Found by the model: what was not registered yet still named the old URN, which was gone."""
+
+    def program(name: str, first: int) -> Any:
+        def run() -> None:
+            base = Thing(name, Options(aliases=[pulumi.Alias(name="base")]), first=first)
+            Thing("middle", Options(depends_on=[base]), size=first)
+            Thing("user", Options(depends_on=[base]))
+
+        return run
+
+    engine.up(stack, program("base", 1))
+    engine.up(stack, program("renamed", 2))
+
+    states.assert_sound(root, stack)
+    assert "base" not in states.names(root, stack)
