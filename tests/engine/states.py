@@ -42,10 +42,15 @@ def assert_sound(root: Path, stack: StackRef) -> None:
 
     Order of references, one live entry per URN.
     """
+    assert_in_order(resources(root, stack))
+
+
+def assert_in_order(recorded: list[dict[str, Any]]) -> None:
+    """Check these invariants of recorded resources in file order."""
     seen: set[str] = set()
     alive: set[str] = set()
     ids: set[str] = set()
-    for item in resources(root, stack):
+    for item in recorded:
         needed = {item.get("parent"), item.get("deletedWith"), *item.get("dependencies", [])}
         for urns in item.get("propertyDependencies", {}).values():
             needed.update(urns)
