@@ -22,7 +22,7 @@ from tests.engine.fake import Thing
 from tests.engine.test_engine_checkpoints import damaged, latest, third
 
 SALT = crypto.new_state("pass")
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden" / "states"
 
 names = st.text("abcxyz-:é", min_size=1, max_size=6)
 moments = st.sampled_from(["", "2026-01-01T00:00:00Z"])
