@@ -9,17 +9,21 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pulumi
 import pytest
 
-from engine import ConcurrentUpdateError, Engine, FileBackend, StackRef
+from engine import ConcurrentUpdateError, Engine, StackRef, open_backend
+from engine.backend import Backend
 from engine.options import Options
 from tests.engine import states
 from tests.engine.fake import Group, Thing
 from tests.engine.killing import KILLED, FileWorld, Moments, MortalBackend, engine_on, in_a_process
 
 STACK = StackRef("proj", "dev")
+ADOPTED = "adopted-77"
+"""What exists before the stack does, and is imported by one of its programs."""
 Resource = pulumi.ResourceOptions
 Program = Callable[[], object]
 Operation = Callable[[Engine], object]
@@ -38,7 +42,7 @@ def program(
         if extra:
             Thing("extra", Resource(depends_on=[base]))
         if adopted:
-            Thing("adopted", Resource(import_="adopted-77"), size=1)
+            Thing("adopted", Resource(import_=ADOPTED), size=1)
         pulumi.export("size", size)
 
     return run
@@ -64,31 +68,42 @@ OPERATIONS = [
 
 
 class Place:
-    """A folder with a backend and a world."""
+    """A backend by its address, and a folder with a world."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.state = folder / "state"
+    def __init__(self, folder: Path, url: str = "") -> None:
+        self.world = folder / "world.json"
+        self._url = url or str(folder / "state")
+        self._opened: dict[int, Backend] = {}
+
+    @property
+    def backend(self) -> Backend:
+        """The backend, opened anew in each process: connections cannot be shared."""
+        process = os.getpid()
+        if process not in self._opened:
+            self._opened[process] = open_backend(self._url)
+        return self._opened[process]
 
     def engine(self, last: int | None = None) -> Engine:
         """Return an engine whose process ends at a moment, if one is given."""
-        moments, world = Moments(last), FileWorld(self.folder / "world.json")
-        return engine_on(MortalBackend(FileBackend(self.state), moments), world, moments, self.recorded)
+        moments, world = Moments(last), FileWorld(self.world)
+        return engine_on(MortalBackend(self.backend, moments), world, moments, self.recorded)
 
-    def exists(self) -> dict[str, object]:
-        """Return what exists in the world."""
-        path = self.folder / "world.json"
-        return json.loads(path.read_text()) if path.exists() else {}
+    def exists(self) -> set[str]:
+        """Return the ids of what exists in the world and is ours."""
+        return json.loads(self.world.read_text()).keys() - {ADOPTED}
+
+    def latest(self) -> dict[str, Any]:
+        """Return the deployment in the checkpoint file; an empty one if there is none."""
+        data = self.backend.read(STACK.checkpoint_key)
+        return {} if data is None else json.loads(data)["checkpoint"]["latest"]
 
     def recorded(self) -> set[str]:
         """Return the ids of the recorded things."""
-        if not states.checkpoint_file(self.state, STACK).exists():
-            return set()
-        return {item["id"] for item in states.resources(self.state, STACK) if "Thing" in item["type"]}
+        return {item["id"] for item in self.latest().get("resources", []) if "Thing" in item["type"]}
 
     def locked(self) -> bool:
         """Say whether a lock was left."""
-        return any((self.state / ".pulumi/locks/organization/proj/dev").glob("*.json"))
+        return bool(self.backend.list(STACK.locks_folder))
 
 
 @pytest.fixture(autouse=True)
@@ -101,21 +116,43 @@ def no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_run_that_is_killed_anywhere_is_carried_on(
     tmp_path: Path, before: Program | None, operation: Operation, after: Program
 ) -> None:
-    template = Place(tmp_path / "template")
-    template.folder.mkdir()
-    (template.folder / "world.json").write_text(json.dumps({"adopted-77": {"size": 1, "name": "adopted"}}))
-    if before is not None:
-        template.engine().up(STACK, before)
+    template = tmp_path / "template"
+    begin(Place(template), before)
 
     for last in itertools.count():
-        place = Place(tmp_path / str(last))
-        shutil.copytree(template.folder, place.folder)
-        if in_a_process(lambda place=place, last=last: operation(place.engine(last))) != KILLED:
+        folder = tmp_path / str(last)
+        shutil.copytree(template, folder)
+        if not killed(Place(folder), operation, last):
             break
-        carried_on(place, after)
-        shutil.rmtree(place.folder)
+        carried_on(Place(folder), after)
+        shutil.rmtree(folder)
 
     assert last > 10
+
+
+def test_so_is_one_whose_state_is_in_a_bucket(tmp_path: Path, s3_url: str) -> None:
+    """At every fifth moment: what differs from a folder is how a single file is written."""
+    for last in itertools.count(step=5):
+        place = Place(tmp_path / str(last), s3_url.replace("?", f"/{last}?"))
+        begin(place, program())
+        if not killed(place, up(EVERYTHING), last):
+            break
+        carried_on(place, EVERYTHING)
+
+    assert last > 20
+
+
+def begin(place: Place, before: Program | None) -> None:
+    """Make a world with something to adopt, and a stack if there is to be one."""
+    place.world.parent.mkdir()
+    place.world.write_text(json.dumps({ADOPTED: {"size": 1, "name": "adopted"}}))
+    if before is not None:
+        place.engine().up(STACK, before)
+
+
+def killed(place: Place, operation: Operation, last: int) -> bool:
+    """Carry the operation out in a process that ends at a moment; say whether it came to that."""
+    return in_a_process(lambda: operation(place.engine(last))) == KILLED
 
 
 def carried_on(place: Place, after: Program) -> None:
@@ -124,13 +161,13 @@ def carried_on(place: Place, after: Program) -> None:
         with pytest.raises(ConcurrentUpdateError):
             place.engine().up(STACK, after)
         place.engine().cancel(STACK)
-    if states.checkpoint_file(place.state, STACK).exists():
-        states.assert_sound(place.state, STACK)
+    states.assert_in_order(place.latest().get("resources", []))
 
     place.engine().up(STACK, after)
 
-    states.assert_sound(place.state, STACK)
-    assert not states.latest(place.state, STACK).get("pending_operations")
-    assert place.exists().keys() - {"adopted-77"} == place.recorded() - {"adopted-77"}
-    assert len(set(states.names(place.state, STACK))) == len(states.names(place.state, STACK))
+    resources = place.latest()["resources"]
+    states.assert_in_order(resources)
+    assert "pending_operations" not in place.latest()
+    assert place.exists() == place.recorded() - {ADOPTED}
+    assert len({item["urn"] for item in resources}) == len(resources)
     assert place.engine().up(STACK, after).changes.keys() == {"same"}
