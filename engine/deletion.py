@@ -137,7 +137,7 @@ class Deletions:
 
 
 class DeleteFirst:
-    """Replacement in the order delete, then create: the old resource and all that must go with it, beforehand.
+    """Replacement in the order delete, then create: what must go with the old, beforehand.
 
     Thread-safe: each dependent is either left to the program, if that registered it already, or deleted, and
     then its registration waits for that (`await_deletion`).
@@ -179,7 +179,7 @@ class DeleteFirst:
     def _doom(
         self, root: Entry, registered: Collection[str], over: threading.Event
     ) -> tuple[list[Entry], list[threading.Event]]:
-        """Return the dependents to delete, and what to wait for: the ends of those that go with other roots."""
+        """Return the dependents to delete, and the ends of those that go with other roots, to wait for."""
         with self._deciding:
             found = list(self._dependents(root, registered))
             for entry in found:
