@@ -134,7 +134,7 @@ def _insist(process: "subprocess.Popen[str]", requests: "queue.SimpleQueue[bool]
 
 
 def end_session(leader: int) -> None:
-    """Make whatever is left of a session whose leader is gone end; a CLI gives its lock back."""
+    """Make whatever is left of a session whose leader is gone end; a CLI may give its lock back."""
     for _ in range(INSISTENT_INTERRUPTS):
         if not _signalled(leader, signal.SIGINT):
             return

@@ -29,6 +29,7 @@ from pulumi.runtime.proto import events_pb2_grpc
 
 from automation.adapters.automation_api.cli import StoppableCommand
 from engine.cancellation import Cancellation
+from engine.errors import EngineError
 from engine.events import EventSink
 from engine.protocol import Program
 
@@ -53,6 +54,10 @@ class Order:
     """For the method of the Automation API's Stack."""
     flags: tuple[str, ...] = ()
     """What the Automation API has no argument for."""
+
+
+class CarrierLost(EngineError):
+    """Who carried an order out is gone; its CLI was made to end, with its lock given back or not."""
 
 
 def carry_out(order: Order, command: PulumiCommand, on_event: EventSink, cancellation: Cancellation) -> None:
@@ -148,4 +153,4 @@ class _Events(events_pb2_grpc.EventsServicer):
 
 
 Carrier = Callable[[Order, EventSink, Cancellation], None]
-"""Carries an order out, in this process or another. Raises CommandError."""
+"""Carries an order out, in this process or another. Raises CommandError, CarrierLost."""

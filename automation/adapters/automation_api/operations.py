@@ -1,5 +1,6 @@
 """Operations on resources, from what the caller said to the tally of what the CLI did."""
 
+import math
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -11,7 +12,7 @@ from pulumi.automation.errors import CommandError
 
 from automation.adapters.automation_api import errors, expectation
 from automation.adapters.automation_api.cli import StoppableCommand, inherited_environment
-from automation.adapters.automation_api.operation import Carrier, Order
+from automation.adapters.automation_api.operation import Carrier, CarrierLost, Order
 from automation.adapters.automation_api.project import Home, Projects
 from automation.adapters.automation_api.running import Running
 from automation.adapters.automation_api.tally import Tally
@@ -150,6 +151,10 @@ class Operations:
         tally = Tally(call.on_event)
         try:
             self._carrier(order, tally.take, stop)
+        except CarrierLost:
+            # Of processes that exist no more; the CLI may have ended without giving its lock back.
+            self._storage.cancel_abandoned(call.stack, math.inf)
+            raise
         except CommandError as error:
             moved = None if call.expect is None else expectation.moved(tally.diagnostics)
             raise moved or errors.failed(

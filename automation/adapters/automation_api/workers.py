@@ -12,7 +12,7 @@ from pulumi.automation import PulumiCommand
 
 from automation.adapters.automation_api import worker
 from automation.adapters.automation_api.cli import end_session, inherited_environment
-from automation.adapters.automation_api.operation import Order
+from automation.adapters.automation_api.operation import CarrierLost, Order
 from engine.cancellation import Cancellation
 from engine.errors import EngineError
 from engine.events import EventSink
@@ -120,7 +120,7 @@ class _Process:
         except (EOFError, OSError) as error:
             status = self._process.wait()
             end_session(self._process.pid)
-            raise EngineError(
+            raise CarrierLost(
                 f"the worker process ended with status {status} before the operation did; what the CLI did "
                 "is recorded in the state. Does the program end the process?"
             ) from error
