@@ -9,12 +9,13 @@ Calls that begin while a write is under way share the next one (group commit).
 
 import dataclasses
 import threading
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, Final
 
 from engine import integrity
 from engine.errors import CheckpointRefused, EngineError
 from engine.state import PendingOperation, ResourceState, Snapshot
+from engine.urns import is_provider_type
 from engine.values import same
 
 _SETTLED: Final = frozenset({"updating", "deleting"})
@@ -276,7 +277,7 @@ class Journal:
             *(entry.state for entry in self.entries()),
         )
         if self._renamed:
-            resources = (_renamed(state, self._renamed) for state in resources)
+            resources = _renamed(tuple(resources), self._renamed)
         return Snapshot(
             resources=tuple(resources), pending=(*self._carried, *self._pending.values()), extra=self._extra
         )
@@ -341,15 +342,24 @@ def _save_checked(snapshot: Snapshot, save: Callable[[Snapshot], None]) -> None:
     )
 
 
-def _renamed(state: ResourceState, names: dict[str, str]) -> ResourceState:
-    if not names.keys() & state.needs():
-        return state
+def _renamed(states: tuple[ResourceState, ...], names: dict[str, str]) -> Iterator[ResourceState]:
+    """Return the states with the present names in their references.
+
+    The old half of a replaced provider keeps its URN, and so do the references to it, known by its id.
+    """
+    standing = {f"{state.urn}::{state.id}" for state in states if is_provider_type(state.type)}
+    for state in states:
+        yield _referring(state, names, standing) if names.keys() & state.needs() else state
+
+
+def _referring(state: ResourceState, names: dict[str, str], standing: set[str]) -> ResourceState:
     urn, separator, id_ = state.provider.rpartition("::")
+    provider = state.provider if state.provider in standing else f"{names.get(urn, urn)}{separator}{id_}"
     return dataclasses.replace(
         state,
         parent=names.get(state.parent, state.parent),
         deleted_with=names.get(state.deleted_with, state.deleted_with),
-        provider=f"{names.get(urn, urn)}{separator}{id_}",
+        provider=provider,
         dependencies=tuple(names.get(item, item) for item in state.dependencies),
         replace_with=tuple(names.get(item, item) for item in state.replace_with),
         property_dependencies={

@@ -54,7 +54,8 @@ def assert_in_order(recorded: list[dict[str, Any]]) -> None:
         needed = {item.get("parent"), item.get("deletedWith"), *item.get("dependencies", [])}
         for urns in item.get("propertyDependencies", {}).values():
             needed.update(urns)
-        assert not {urn for urn in needed if urn} - seen, item["urn"]
+        missing = {urn for urn in needed if urn} - seen
+        assert not missing, f"{item['urn']} needs {missing}"
         if item.get("provider") and not item.get("pendingReplacement"):
             assert item["provider"] in ids, item["urn"]
         if not item.get("delete"):

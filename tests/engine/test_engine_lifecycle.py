@@ -408,3 +408,28 @@ def test_a_resource_renamed_and_replaced_deleting_first_keeps_its_dependents_ref
 
     states.assert_sound(root, stack)
     assert "base" not in states.names(root, stack)
+
+
+def test_the_old_half_of_a_replaced_provider_is_still_found_when_the_new_one_is_renamed(
+    engine: Engine, root: Path, stack: StackRef, world: World
+) -> None:
+    """Found by the model: what waits for its deletion named the new provider by the old one's id."""
+
+    def program(name: str, region: str, **props: Any) -> Any:
+        def run() -> None:
+            cloud = FakeCloud(name, Options(aliases=[pulumi.Alias(name="cloud")]), region=region)
+            Thing("thing", Options(provider=cloud), **props)
+
+        return run
+
+    engine.up(stack, program("cloud", "east"))
+    world.fail("delete", "thing")
+    with pytest.raises(UpdateFailed, match="it broke"):
+        engine.up(stack, program("cloud", "west"))
+    world.heal()
+
+    engine.up(stack, program("renamed", "west"))
+
+    states.assert_sound(root, stack)
+    assert states.names(root, stack) == ["proj-dev", "renamed", "thing"]
+    assert len(world.resources) == 1
