@@ -216,6 +216,22 @@ class Model:
         kind = FindingProvider if self.finds else TroubledProvider
         return Engine(self.backend, {"fake": lambda: kind(self)}, passphrase="p", parallel=1)
 
+    def bystanders(self, ranks: set[int]) -> set[str]:
+        """Return the ids of recorded things that stay as they are when only some ranks may change.
+
+        Left out is what goes along where one of those is replaced, deleting first.
+        """
+        taken: set[str] = set()
+        left: set[str] = set()
+        names = tuple(f"thing{rank}" for rank in ranks)
+        for item in self.recorded:
+            forcing = {item.get("deletedWith", ""), *item.get("propertyDependencies", {}).get("forced", [])}
+            if _name(item["urn"]).startswith(names) or forcing & taken:
+                taken.add(item["urn"])
+            elif item["type"] == "fake:index:Thing" and item["id"] in self.world.resources:
+                left.add(item["id"])
+        return left
+
     def run(
         self,
         operation: Callable[[Engine], Any],

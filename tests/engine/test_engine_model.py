@@ -139,6 +139,19 @@ class Story(RuleBasedStateMachine):
         if failure is None:
             self.model.drifted.clear()
 
+    @rule(ranks=st.sets(st.sampled_from(THINGS), min_size=1, max_size=2), trouble=mishaps, replace=flag)
+    def up_to_targets(self, ranks: set[int], trouble: Trouble | None, replace: bool) -> None:
+        """Update some resources only, or replace them; all others are left alone."""
+        world = self.model.world
+        before = {id_: world.resources[id_] for id_ in self.model.bystanders(ranks)}
+        urns = tuple(
+            f"**::{self.model.blueprint[rank].name}" for rank in ranks if rank in self.model.blueprint
+        )
+        options = Options(replace=urns, targets=urns) if replace else Options(targets=urns)
+        if urns:
+            self.model.run(self.model.up(options=options), trouble=trouble)
+            assert before == {id_: world.resources.get(id_) for id_ in before}, urns
+
     @rule()
     def preview(self) -> None:
         """Preview; that changes nothing."""
