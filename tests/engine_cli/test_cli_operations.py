@@ -215,6 +215,17 @@ def test_targets_limit_what_is_changed(deployed: Shop) -> None:
     assert deployed.world.names("create") == ["first", "second", "second"]
 
 
+def test_excluded_resources_keep_their_dependents_out_too_if_asked(deployed: Shop) -> None:
+    excluded = ["--exclude", "urn:pulumi:dev::shop::fake:index:Group$fake:index:Thing::first"]
+    change = ["-c", "size=2", "-c", "forced=b"]
+
+    out = deployed.ok("preview", *excluded, "--exclude-dependents", *change)
+    assert "to replace" not in out
+    assert "to update" not in out
+
+    assert "+- 1 to replace" in deployed.ok("preview", *excluded, *change)
+
+
 def test_a_resource_can_be_replaced_by_request(deployed: Shop) -> None:
     urn = "urn:pulumi:dev::shop::fake:index:Thing::second"
 
