@@ -9,11 +9,11 @@ import math
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from engine import specials
+from engine import masking, specials
 from engine.provider import PropertyDiff
 from engine.specials import SECRET, SIGNATURE
 from engine.state import ResourceState
@@ -86,12 +86,13 @@ class Step:
 class Events:
     """Numbers events, gives them to a sink one at a time, and counts the steps. Thread-safe."""
 
-    def __init__(self, sink: EventSink | None, *, planning: bool) -> None:
+    def __init__(self, sink: EventSink | None, *, planning: bool, hidden: Collection[str] = ()) -> None:
         self.changes: Counter[str] = Counter()
         self.steps: list[Step] = []
         """Those that succeeded, in order, without those on default providers."""
         self._sink = sink
         self._planning = planning
+        self._hidden = hidden  # texts that no message may show
         self._sequence = 0
         self._held: dict[str, Step] = {}
         self._closed = False
@@ -133,9 +134,13 @@ class Events:
         if self._sink is not None:
             self._emit("resOpFailedEvent", {"metadata": _metadata(step), "status": 0, "steps": 0})
 
+    def clean(self, message: str) -> str:
+        """Return a message without the values of the secret configuration: programs and tools quote them."""
+        return masking.masked(message, self._hidden) if self._hidden else message
+
     def diagnostic(self, message: str, *, severity: str, urn: str = "", ephemeral: bool = False) -> None:
         """Something to tell the user; `severity` is debug, info, info#err, warning or error."""
-        body = {"prefix": "", "message": message, "color": "never", "severity": severity}
+        body = {"prefix": "", "message": self.clean(message), "color": "never", "severity": severity}
         more = {"urn": urn} if urn else {}
         self._emit("diagnosticEvent", {**more, **body, **({"ephemeral": True} if ephemeral else {})})
 

@@ -9,6 +9,7 @@ from engine.deletion import DeleteFirst
 from engine.errors import EngineError
 from engine.goals import Goal
 from engine.journal import Entry
+from engine.masking import hidden_in, masked
 from engine.provider import CheckFailure, DiffResult, Properties, Provider
 from engine.providers import own_config
 from engine.run import Run, Stopped
@@ -108,8 +109,9 @@ class Lifecycle:
             provider.check, urn=new.urn, olds=olds, news=new.inputs, random_seed=os.urandom(_SEED_BYTES)
         )
         if result.failures:
+            secrets = set(hidden_in(new.inputs))
             for failure in result.failures:
-                self._run.fail(_check_failure(new, failure), urn=new.urn)
+                self._run.fail(masked(_check_failure(new, failure), secrets), urn=new.urn)
             raise Stopped
         return dataclasses.replace(new, inputs=result.inputs)
 

@@ -75,7 +75,7 @@ class Operation:
         self._workers = workers
         snapshot = self._codec.decode(document)
         self.journal = Journal(snapshot, self._save if storage is not None else None)
-        self._events = Events(request.on_event, planning=storage is None)
+        self._events = Events(request.on_event, planning=storage is None, hidden=request.hidden)
         limit = parallel if request.options.parallel is None else request.options.parallel
         self.run = Run(
             stack,

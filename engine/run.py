@@ -7,6 +7,7 @@ from typing import ParamSpec, TypeVar
 
 from engine.events import Events
 from engine.journal import Journal
+from engine.masking import masking
 from engine.names import StackRef
 from engine.options import DEFAULTS, Options
 
@@ -73,6 +74,7 @@ class Run:
     ) -> None:
         """Note an error for the user; with `stop`, no new step starts from now on."""
         self._stopped = self._stopped or stop
+        message = self.events.clean(message)
         text = f"{urn}: {message}" if urn else message
         if text in self.diagnostics:
             return  # several requests can run into the same obstacle
@@ -110,6 +112,9 @@ class Run:
         *args: Arguments.args,
         **kwargs: Arguments.kwargs,
     ) -> Result:
-        """Call a provider, no more calls at a time than the run's parallel limit."""
-        with self._limit:
+        """Call a provider, no more calls at a time than the run's parallel limit.
+
+        Its errors quote none of the secrets that it was given.
+        """
+        with self._limit, masking((args, kwargs)):
             return function(*args, **kwargs)

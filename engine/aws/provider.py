@@ -15,7 +15,6 @@ from engine.aws.check import checked
 from engine.aws.client import Aws, ServiceError, Session
 from engine.aws.compare import DEFAULTS, planned
 from engine.aws.config import Settings, check_settings, checked_settings, diff_settings, settings_of
-from engine.aws.masking import masking
 from engine.aws.recorded import imported_inputs, refreshed_inputs
 from engine.aws.spec import Change, Created, Json, ResourceType
 from engine.aws.types import TYPES, refusal
@@ -103,16 +102,15 @@ class AwsProvider:
             return CreateResult(id="", outputs=_marked(kind, planned(kind, {}, _without_defaults(inputs))))
         plain = _plain(inputs)
         aws = self._aws(plain.get("region"), timeout)
-        with masking(inputs):
-            created = _answered(lambda: kind.create(aws, plain))
-            known = {**plain, **created.outputs}
-            try:
-                if kind.complete:
-                    kind.complete(aws, created.id, plain)
-                outputs = self._outputs(kind, aws, created.id, known, plain)
-            except (ProviderError, OutcomeUnknown) as error:
-                # It exists: what is there now goes on record, and the next update finishes it.
-                raise self._unfinished(kind, aws, created.id, known, error) from error
+        created = _answered(lambda: kind.create(aws, plain))
+        known = {**plain, **created.outputs}
+        try:
+            if kind.complete:
+                kind.complete(aws, created.id, plain)
+            outputs = self._outputs(kind, aws, created.id, known, plain)
+        except (ProviderError, OutcomeUnknown) as error:
+            # It exists: what is there now goes on record, and the next update finishes it.
+            raise self._unfinished(kind, aws, created.id, known, error) from error
         return CreateResult(id=created.id, outputs=outputs)
 
     def find_created(self, *, urn: str, inputs: Properties) -> CreateResult | None:
@@ -160,12 +158,11 @@ class AwsProvider:
         kept = {
             name: old[name] for name, prop in kind.props.items() if prop.output and prop.local and name in old
         }
-        with masking(news):
-            try:
-                self._change(kind, aws, id, Change(old=old, new=plain, names=names))
-                return self._outputs(kind, aws, id, {**kept, **plain}, plain)
-            except (ServiceError, OutcomeUnknown) as error:
-                raise self._half_changed(kind, aws, id, old, error) from error
+        try:
+            self._change(kind, aws, id, Change(old=old, new=plain, names=names))
+            return self._outputs(kind, aws, id, {**kept, **plain}, plain)
+        except (ServiceError, OutcomeUnknown) as error:
+            raise self._half_changed(kind, aws, id, old, error) from error
 
     def delete(
         self,

@@ -17,6 +17,7 @@ from tests.engine import states
 from tests.engine.fake import Group, Thing, World
 
 WORD = "hunter2-in-the-clear"
+LINES = 'first "line"\nsecond line'
 SIGNATURE = "4dabf18193072939515e22adb298388d"
 
 
@@ -197,12 +198,51 @@ def test_events_show_no_secret(engine: Engine, stack: StackRef) -> None:
 
 
 def test_errors_show_no_secret_value_of_the_state(engine: Engine, stack: StackRef, world: World) -> None:
-    world.fail("create", "a")
+    world.fail("create", "a", f'Invalid value: "{WORD}" in {json.dumps(LINES)}')
+    seen: list[Any] = []
 
-    with pytest.raises(UpdateFailed) as failure:
+    def program() -> None:
+        word = pulumi.Output.secret(WORD)
+        Thing("a", nested={"list": [word], "lines": pulumi.Output.secret(LINES)})
+
+    with pytest.raises(UpdateFailed, match=r'Invalid value: "\[secret\]" in "\[secret\]"') as failure:
+        engine.up(stack, program, on_event=seen.append)
+
+    assert WORD not in str(failure.value) + str(failure.value.diagnostics) + json.dumps(seen)
+
+
+def test_what_a_partial_failure_quotes_is_not_recorded_in_the_clear(
+    engine: Engine, stack: StackRef, world: World, root: Path
+) -> None:
+    world.fail_partially("create", "a", f"the server does not like {WORD}")
+
+    with pytest.raises(UpdateFailed):
         engine.up(stack, secret_program)
 
-    assert WORD not in str(failure.value) + str(failure.value.diagnostics)
+    assert states.named(root, stack, "a")["initErrors"] == ["the server does not like [secret]"]
+    assert WORD not in every_file(root)
+
+
+def test_messages_show_no_secret_configuration(engine: Engine, stack: StackRef) -> None:
+    seen: list[Any] = []
+    inner = json.dumps({"token": "s3cr3t-token"})
+
+    def program() -> None:
+        config = pulumi.Config()
+        pulumi.log.info(f"logged in with {config.require('password')}")
+        raise ValueError(f"{config.require_object('login')['token']} is no good")
+
+    with pytest.raises(UpdateFailed, match=r"\[secret\] is no good"):
+        engine.up(
+            stack,
+            program,
+            secret_config={"proj:password": WORD, "proj:login": inner},
+            on_event=seen.append,
+        )
+
+    messages = [event["diagnosticEvent"]["message"] for event in seen if "diagnosticEvent" in event]
+    assert messages[0] == "logged in with [secret]"
+    assert "s3cr3t" not in json.dumps(seen)
 
 
 def test_secrets_stay_secret_on_every_way_into_the_state(
