@@ -55,13 +55,13 @@ class Journal:
         self._renamed: dict[str, str] = {}
         # Only `creating` is carried on: such a resource may exist without anybody knowing its id.
         self._carried = tuple(op for op in snapshot.pending if op.kind == "creating")
-        self.interrupted = tuple(op.resource.urn for op in snapshot.pending if op.kind in _SETTLED)
-        """The URNs of recorded resources whose update or deletion was begun and never reported back."""
+        self._unsettled = {op.resource.urn: op for op in snapshot.pending if op.kind in _SETTLED}
         self._pending: dict[int, PendingOperation] = {}
         self._tokens = 0
         self._lock = threading.Condition()
         self._written = 0
-        self._revision = len(snapshot.pending) - len(self._carried)  # what is not carried on is written off
+        # What is neither carried on nor to be settled is written off.
+        self._revision = len(snapshot.pending) - len(self._carried) - len(self._unsettled)
         self._writing = False
         self._closed = False
 
@@ -227,6 +227,19 @@ class Journal:
             self._carried = tuple(op for op in self._carried if op is not operation)
             self._revision += 1
 
+    def settle(self, urn: str) -> None:
+        """Drop what `interrupted` says of a resource: it is known now what became of it."""
+        with self._lock:
+            self._revision += self._unsettled.pop(urn, None) is not None
+
+    @property
+    def interrupted(self) -> tuple[str, ...]:
+        """The URNs of recorded resources whose update or deletion was begun and never reported back.
+
+        They stay on record as pending until they are settled, whatever else the run does.
+        """
+        return tuple(op.resource.urn for op in self._interrupted())
+
     @property
     def pending_creates(self) -> tuple[PendingOperation, ...]:
         """The creations of earlier runs that never reported back."""
@@ -279,8 +292,13 @@ class Journal:
         if self._renamed:
             resources = _renamed(tuple(resources), self._renamed)
         return Snapshot(
-            resources=tuple(resources), pending=(*self._carried, *self._pending.values()), extra=self._extra
+            resources=tuple(resources),
+            pending=(*self._carried, *self._interrupted(), *self._pending.values()),
+            extra=self._extra,
         )
+
+    def _interrupted(self) -> Iterator[PendingOperation]:
+        return (op for urn, op in self._unsettled.items() if self.old(urn) is not None)
 
     def _write(self) -> None:
         """Write once, without holding the lock meanwhile; it is held on entry and on return."""

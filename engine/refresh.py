@@ -63,6 +63,7 @@ class Refresh:
         except (ProviderError, EngineError) as error:
             self._run.fail(f"cannot find out what became of it: {error}", urn=entry.state.urn, cause=error)
             return
+        self._run.journal.settle(entry.state.urn)
         if after is None:
             self._run.journal.remove(entry)
         elif not _unchanged(entry.state, after):
@@ -75,6 +76,7 @@ class Refresh:
             self._steps.running(Step(op=Op.REFRESH, old=before, new=before), fatal=False) as outcome,
         ):
             found = self._read(entry) if _readable(before) else Step(op=Op.SAME, old=before, new=before)
+            self._run.journal.settle(before.urn)
             outcome.step = found if self._alone else dataclasses.replace(found, op=Op.REFRESH)
 
     def _read(self, entry: Entry) -> Step:

@@ -285,3 +285,32 @@ def test_an_interrupted_call_that_cannot_be_asked_about_stops_the_update(tmp_pat
         engine.up(STACK, program(extra=False))
 
     assert world.names("delete") == []
+
+
+@pytest.mark.parametrize("operation", ["destroy", "update"])
+def test_what_is_not_found_out_yet_stays_on_record(tmp_path: Path, operation: str) -> None:
+    """Found by the model: a failed destroy forgot it, and the next update took what was lost as the same."""
+    world, folder = World(), tmp_path
+
+    def protected() -> None:
+        Thing("base", size=1)
+        Thing("other", Options(protect=True, depends_on=[Thing("needed")]))
+
+    engine = engine_on(FileBackend(folder), world)
+    engine.up(STACK, protected)
+    path = states.checkpoint_file(folder, STACK)
+    document = states.json.loads(path.read_text())
+    base = states.named(folder, STACK, "base")
+    document["checkpoint"]["latest"]["pending_operations"] = [{"resource": base, "type": "deleting"}]
+    path.write_text(states.json.dumps(document))
+    del world.resources[base["id"]]
+    world.fail("read" if operation == "update" else "delete", "base")
+
+    with pytest.raises(EngineError):
+        engine.destroy(STACK) if operation == "destroy" else engine.up(STACK, protected)
+    world.heal()
+    assert [op["type"] for op in pending(folder)] == ["deleting"]
+    engine.up(STACK, protected)
+
+    assert pending(folder) == []
+    assert states.named(folder, STACK, "base")["id"] in world.resources
