@@ -1,5 +1,6 @@
 """From a resource to its place on the cluster: kinds and their scope, namespaces, targets."""
 
+import threading
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -53,6 +54,8 @@ class Addressing:
     def __init__(
         self, cluster: Cluster | None, *, namespace: str = "", problem: ConfigError | None = None
     ) -> None:
+        self.canceled = threading.Event()
+        """Set when the instance is to wait for nothing any more."""
         self._cluster = cluster
         self._namespace = namespace
         self._problem = problem
@@ -122,13 +125,14 @@ class Addressing:
         for pause in KIND_PAUSES:
             if found or time.monotonic() + pause > deadline or is_builtin(identity.api_version):
                 break
-            time.sleep(pause)
+            if self.canceled.wait(pause):
+                break
             found = self._kind(identity)
         if found is None:
             raise ProviderError(_unknown_kind(identity))
         metadata = document["metadata"]
         namespace = metadata.get("namespace") if found.namespaced else None
-        return Target(self.cluster(), found, namespace, metadata["name"])
+        return Target(self.cluster(), found, namespace, metadata["name"], self.canceled)
 
     def existing(self, identity: Identity, id: str) -> Target | None:
         """Return the target of a recorded or imported id; None when the cluster has lost the kind."""
@@ -136,7 +140,7 @@ class Addressing:
         namespace, name = split_id(id)
         if found and found.namespaced and namespace is None:
             namespace = self.default_namespace()
-        return Target(self.cluster(), found, namespace, name) if found else None
+        return Target(self.cluster(), found, namespace, name, self.canceled) if found else None
 
     def _kind(self, identity: Identity) -> Kind | None:
         try:

@@ -30,7 +30,8 @@ from engine.kubernetes.waitfor import conditions
 
 Json = dict[str, Any]
 
-WATCH_SECONDS = 60.0
+WATCH_SECONDS = 10.0
+"""How long one watch lasts, and a cancelled wait may go on."""
 RELATED_SECONDS = 2.0
 """How often an object is judged anew that other objects make ready."""
 
@@ -55,7 +56,7 @@ class NotReady(Exception):
 def wait_until_ready(target: Target, live: Json, timeout: float) -> Json:
     """Return the object as it is when it is ready.
 
-    Raises NotReady after `timeout` seconds, or when it has failed.
+    Raises NotReady after `timeout` seconds, when it has failed, or when the wait is cancelled.
     """
     rule = _rule(target, live)
     if rule is None:
@@ -69,6 +70,8 @@ def wait_until_ready(target: Target, live: Json, timeout: float) -> Json:
             return live
         if verdict.failed:
             raise NotReady(live, _reasons(target, live, lookup, f"{target} failed", verdict))
+        if target.canceled.is_set():
+            raise NotReady(live, (f"waiting for {target} was canceled", *verdict.reasons))
         status.tell("; ".join(verdict.reasons))
         remaining = deadline - time.monotonic()
         if remaining <= 0:

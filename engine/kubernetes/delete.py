@@ -18,8 +18,9 @@ WAITED_FOR_ONLY_IF_ASKED = frozenset(
 )
 """Kinds for which `pulumi.com/skipAwait` also means not to wait for the end of a delete."""
 
-WATCH_SECONDS = 30.0
-"""How long one watch lasts before the object is looked for again: a connection may have died in silence."""
+WATCH_SECONDS = 10.0
+"""How long one watch lasts before the object is looked for again: a connection may have died in silence, and
+the wait may have been cancelled."""
 
 _POLL_SECONDS = 1.0
 
@@ -52,7 +53,7 @@ def delete(target: Target, *, uid: str | None, policy: str, wait: bool, timeout:
 def wait_until_gone(target: Target, lingering: Json, deadline: float, timeout: float) -> None:
     """Return when an object that is being deleted is gone, by `deadline` (time.monotonic) at the latest.
 
-    Raises ProviderError then, with `timeout` as the seconds that it was given.
+    Raises ProviderError then, with `timeout` as the seconds that it was given, or when the wait is cancelled.
     """
     uid = lingering["metadata"]["uid"]
     # With finalizers an event is still to come; without them the last one may have been sent already.
@@ -62,6 +63,8 @@ def wait_until_gone(target: Target, lingering: Json, deadline: float, timeout: f
         remaining = deadline - time.monotonic()
         if remaining <= 0:
             raise ProviderError(_overdue(target, seen, timeout))
+        if target.canceled.is_set():
+            raise ProviderError(f"waiting for the end of {target} was canceled; it is still being deleted")
         if _saw_deletion(target, seen, min(remaining, WATCH_SECONDS)):
             return
         seen = _present(target, uid)

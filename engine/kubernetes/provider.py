@@ -295,6 +295,10 @@ class KubernetesProvider:
         """Call a function: those that read YAML texts and Kustomize folders."""
         return functions.call(token, args, self._addressing)
 
+    def cancel(self) -> None:
+        """Have nothing waited for any more: what is written stays, and is recorded as not ready."""
+        self._addressing.canceled.set()
+
     def construct(self, component: Goal, register: Register, *, preview: bool) -> Constructed:
         """Construct a component of `kubernetes.yaml.v2` or `kubernetes.kustomize.v2`."""
         return components.construct(component, register, self._addressing)

@@ -1,6 +1,7 @@
 """One object on one cluster: its address, and its errors in words that help."""
 
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 from typing import Any
 
 from engine.kubernetes.cluster import Cluster
@@ -22,6 +23,8 @@ class Target:
     kind: Kind
     namespace: str | None
     name: str
+    canceled: threading.Event = field(default_factory=threading.Event, compare=False)
+    """Set when nothing is to be waited for any more."""
 
     @property
     def path(self) -> str:

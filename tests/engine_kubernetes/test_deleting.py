@@ -149,3 +149,16 @@ def _ended():
     lines = queue.Queue()
     lines.put(None)
     return lines
+
+
+def test_a_canceled_delete_says_that_the_object_is_still_going(provider, server):
+    lingering = live(inputs(a="1"), deletionTimestamp="now", finalizers=["example.com/guard"])
+
+    def answer(request):
+        provider.cancel()
+        return Answer(stream=_ended()) if request.query.get("watch") else Answer(200, lingering)
+
+    server.handler = answer
+
+    with pytest.raises(ProviderError, match=r"was canceled; it is still being deleted"):
+        delete(provider, inputs(a="1"), outputs(inputs(a="1")))

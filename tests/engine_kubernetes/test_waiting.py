@@ -162,3 +162,20 @@ def test_a_job_that_is_not_complete_is_replaced_on_request(provider, server):
     ]
 
     assert [bool(verdict.replaces) for verdict in verdicts] == [True, False, True]
+
+
+def test_a_canceled_wait_ends_with_the_object_as_it_is(provider, server):
+    """As for ^C: the operation has to end, and the next one to know what is there."""
+
+    def answer(request):
+        if request.method == "POST":
+            return Answer(201, live("1"))
+        provider.cancel()
+        return Answer(stream=events(live("2")))
+
+    server.handler = answer
+
+    with pytest.raises(PartialFailure, match="waiting for Job default/build was canceled") as caught:
+        provider.create(urn=URN, inputs=job())
+    assert caught.value.id == "default/build"
+    assert caught.value.outputs["metadata"]["resourceVersion"] == "2"
