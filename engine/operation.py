@@ -292,7 +292,7 @@ class Operation:
 
     def _undo_creates(self) -> None:
         if self._storage is not None:
-            Recovery(self.run, self._steps).undo_creates()
+            Recovery(self.run, self._steps, self._targets).undo_creates()
 
     def _warn_of_pending_creates(self) -> None:
         pending = self.journal.pending_creates

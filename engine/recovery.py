@@ -7,35 +7,47 @@ the beginning: a resource without a record would stand in the way of its own cre
 
 from engine.errors import EngineError
 from engine.provider import CreateResult, FindsCreated, Provider, ProviderError
-from engine.run import Run
+from engine.run import Run, Stopped
 from engine.state import PendingOperation, ResourceState
 from engine.steps import Steps
+from engine.targets import Targets
 
 
 class Recovery:
-    """Settles the pending creations of one run; those of providers that cannot tell stay pending."""
+    """Settles the pending creations that a run may touch.
 
-    def __init__(self, run: Run, steps: Steps) -> None:
+    Those of providers that cannot tell stay pending.
+    """
+
+    def __init__(self, run: Run, steps: Steps, targets: Targets) -> None:
         self._run = run
         self._steps = steps
+        self._targets = targets
 
     def undo_creates(self) -> None:
         """Delete what interrupted creations made. Errors are in the run's diagnostics."""
         for operation in self._run.journal.pending_creates:
             try:
                 self._undo(operation)
+            except Stopped:
+                return  # cancelled; an abandoned operation must not go on deleting
             except (ProviderError, EngineError) as error:
                 text = f"cannot undo its creation, which was cut off: {error}"
                 self._run.fail(text, urn=operation.resource.urn, cause=error)
 
     def _undo(self, operation: PendingOperation) -> None:
         state = operation.resource
+        # What is protected or retained nobody but its owner deletes, half made or not; it stays pending.
+        if state.protect or state.retain_on_delete or not self._targets.covers(state):
+            return
         provider = self._provider(state)
         if not isinstance(provider, FindsCreated):
             return
+        self._run.check()
         found = self._run.call(provider.find_created, urn=state.urn, inputs=state.inputs)
         # What is recorded was there before: then the call that was cut off had been refused.
         if found is not None and not self._is_recorded(state.type, found.id):
+            self._run.check()
             self._delete(state, provider, found)
         self._run.journal.settle_create(operation)
 

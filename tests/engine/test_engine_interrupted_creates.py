@@ -1,11 +1,26 @@
 """A creation that nobody saw the end of is undone and made again, by providers that can find what it made."""
 
 import json
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
+import pulumi
 import pytest
 
-from engine import BackendError, Engine, FileBackend, StackRef, UpdateFailed
+from engine import (
+    BackendError,
+    Cancellation,
+    Engine,
+    FileBackend,
+    Options,
+    StackRef,
+    UpdateCanceled,
+    UpdateFailed,
+    threads,
+)
 from engine.provider import CreateResult, OutcomeUnknown, Properties, ProviderError
 from tests.engine import states
 from tests.engine.fake import FakeProvider, Thing, World
@@ -140,3 +155,79 @@ def test_resources_of_other_providers_stay_noted(world: World, root: Path, cut: 
     engine = Engine(FileBackend(root), {"fake": world.provider})
     engine.up(STACK, one)
     assert len(states.latest(root, STACK)["pending_operations"]) == 1
+
+
+def two(protect: bool = False) -> None:
+    Thing("a", pulumi.ResourceOptions(protect=protect))
+    Thing("b", pulumi.ResourceOptions(protect=protect))
+
+
+@pytest.fixture
+def cut_twice(root: Path, world: World, engine: Engine) -> None:
+    """A first update that was killed while `a` and `b` were being created; both are there."""
+    interrupted(engine, two)
+    assert sorted(item["name"] for item in world.resources.values()) == ["a", "b"]
+
+
+def interrupted(engine: Engine, program: Callable[[], None]) -> None:
+    """Run an update of which no creation comes to an end that anybody sees."""
+    world = engine._providers["fake"]()._world
+    for name in ("a", "b"):
+        world.faults["create", name] = lose_answer
+    with pytest.raises(UpdateFailed):
+        engine.up(STACK, program, options=Options(continue_on_error=True))
+    for index, name in enumerate(("a", "b"), 70):
+        world.resources[f"{name}-{index}"] = {"name": name}
+    world.heal()
+    world.calls.clear()
+
+
+def lose_answer(*_: object) -> None:
+    raise OutcomeUnknown("the connection broke")
+
+
+def test_a_terminated_update_deletes_nothing_more_of_what_was_cut_off(
+    engine: Engine, world: World, cut_twice: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its lock is given back: another update may have made the object anew meanwhile."""
+    monkeypatch.setattr(threads, "IDLE_SECONDS", 0.01)  # a thread ends as soon as its work does
+    finding, go_on = threading.Event(), threading.Event()
+    found_by: list[threading.Thread] = []
+
+    def hang(*_: object) -> None:
+        found_by.append(threading.current_thread())
+        finding.set()
+        assert go_on.wait(20)
+
+    world.faults["find", "a"] = world.faults["find", "b"] = hang
+    cancellation = Cancellation()
+    with ThreadPoolExecutor(1) as pool:
+        update = pool.submit(engine.up, STACK, two, options=Options(cancellation=cancellation))
+        assert finding.wait(20)
+        cancellation.terminate()
+        with pytest.raises(UpdateCanceled):
+            update.result(20)
+
+    go_on.set()
+    found_by[0].join(20)
+
+    assert len(world.names("find")) == 1
+    assert world.names("delete") == []
+
+
+def test_what_is_no_target_is_not_undone(engine: Engine, world: World, cut_twice: None) -> None:
+    target = "urn:pulumi:dev::proj::fake:index:Thing::a"
+
+    engine.up(STACK, two, options=Options(targets=(target,)))
+
+    assert world.names("delete") == ["a"]
+    assert engine.up(STACK, two).changes == {"same": 2, "create": 1}
+
+
+def test_what_is_protected_is_not_undone(engine: Engine, world: World) -> None:
+    interrupted(engine, partial(two, protect=True))
+
+    with pytest.raises(UpdateFailed, match="exists already"):
+        engine.up(STACK, partial(two, protect=True))
+
+    assert world.names("delete") == []
