@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from engine.kubernetes.config import Connection, RotatingToken, Source, connect
+from engine.kubernetes.config import Connection, RotatingHeader, Source, connect
 from engine.kubernetes.rest import (
     AlreadyExists,
     ApiError,
@@ -240,8 +240,8 @@ def test_a_refusal_that_lasts_is_an_error(client, server):
 def test_a_rotated_token_file_is_used_once_its_life_is_over(server, tmp_path):
     file = tmp_path / "token"
     file.write_text("first\n")
-    token = RotatingToken(file, life_seconds=0)
-    client = Client(lambda: Connection(url=server.url, namespace="default", authorization=token.header))
+    header = RotatingHeader(lambda: f"Bearer {file.read_text().strip()}", life_seconds=0)
+    client = Client(lambda: Connection(url=server.url, namespace="default", authorization=header))
     server.handler = lambda request: Answer(200, {})
     client.get("/version")
     file.write_text("second")
@@ -254,14 +254,27 @@ def test_a_rotated_token_file_is_used_once_its_life_is_over(server, tmp_path):
     ]
 
 
-def test_a_token_file_is_not_read_for_every_request(tmp_path):
-    file = tmp_path / "token"
-    file.write_text("first")
-    token = RotatingToken(file)
-    assert token.header() == "Bearer first"
-    file.write_text("second")
+def test_a_token_is_not_asked_for_with_every_request():
+    answers = iter(["Bearer first", "Bearer second"])
+    header = RotatingHeader(lambda: next(answers))
 
-    assert token.header() == "Bearer first"
+    assert [header(), header()] == ["Bearer first", "Bearer first"]
+
+
+def test_a_token_that_could_not_be_had_is_asked_for_again():
+    answers = iter([OSError("no such file"), "Bearer second"])
+
+    def ask():
+        answer = next(answers)
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    header = RotatingHeader(ask)
+    with pytest.raises(OSError, match="no such file"):
+        header()
+
+    assert header() == "Bearer second"
 
 
 def test_requests_one_after_the_other_share_a_connection(client, server):
