@@ -6,6 +6,7 @@ import queue
 import pytest
 
 from engine.kubernetes import KubernetesProviders
+from engine.kubernetes.delete import COLLECTOR_PAUSES
 from engine.provider import ProviderError
 
 from .settings_map import PATH, delete, inputs, live, outputs
@@ -63,12 +64,49 @@ def test_a_delete_waits_for_the_end(provider, server):
     lines.put({"type": "MODIFIED", "object": live(inputs(a="1"))})
     lines.put({"type": "DELETED", "object": live(inputs(a="1"))})
     lines.put(None)
-    lingering = live(inputs(a="1"), version="5", deletionTimestamp="now", finalizers=["foregroundDeletion"])
+    lingering = live(inputs(a="1"), version="5", deletionTimestamp="now", finalizers=["example.com/guard"])
     server.answers = [Answer(200, lingering), Answer(stream=lines)]
     delete(provider, inputs(a="1"), outputs(inputs(a="1")))
 
     assert server.requests[1].query["resourceVersion"] == "5"
     assert server.requests[1].query["fieldSelector"] == "metadata.name=settings"
+
+
+def collected(version):
+    """An object that waits for the garbage collector only."""
+    finalizers = ["foregroundDeletion"]
+    return Answer(200, live(inputs(a="1"), version=version, deletionTimestamp="now", finalizers=finalizers))
+
+
+def test_what_the_collector_takes_soon_is_not_watched(provider, server):
+    server.answers = [collected("5"), collected("5"), status(404, "NotFound", "gone")]
+    delete(provider, inputs(a="1"), outputs(inputs(a="1")))
+
+    assert [request.method for request in server.requests] == ["DELETE", "GET", "GET"]
+    assert not any(request.query.get("watch") for request in server.requests)
+    assert server.connections == 1
+
+
+def test_what_the_collector_does_not_take_soon_is_watched_from_what_was_seen_last(provider, server):
+    looks = len(COLLECTOR_PAUSES)
+    lines = queue.Queue()
+    lines.put({"type": "DELETED", "object": live(inputs(a="1"))})
+    lines.put(None)
+    server.answers = [collected("5"), *(collected("6") for _ in range(looks)), Answer(stream=lines)]
+    delete(provider, inputs(a="1"), outputs(inputs(a="1")))
+
+    assert len(server.requests) == 1 + looks + 1
+    assert server.requests[-1].query["resourceVersion"] == "6"
+
+
+def test_an_object_that_may_not_be_read_is_watched(provider, server):
+    lines = queue.Queue()
+    lines.put({"type": "DELETED", "object": live(inputs(a="1"))})
+    lines.put(None)
+    server.answers = [collected("5"), status(403, "Forbidden", "may not"), Answer(stream=lines)]
+    delete(provider, inputs(a="1"), outputs(inputs(a="1")))
+
+    assert server.requests[-1].query["resourceVersion"] == "5"
 
 
 @pytest.mark.parametrize(
