@@ -1,5 +1,6 @@
 """HTTP to one API server: a pool of kept-alive connections for many threads."""
 
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import urllib3
@@ -20,7 +21,37 @@ CONNECT_TIMEOUT_SECONDS = 10.0
 Response = urllib3.BaseHTTPResponse
 
 
-class _UncheckedConnection(HTTPSConnection):
+_NO_RETRIES: Final = urllib3.Retry(False, redirect=False)
+"""What urllib3 makes of `retries=False`, once and not for each request."""
+
+
+class _Connection(HTTPSConnection):
+    """A TLS connection on which the head and the body of a request leave as one.
+
+    urllib3 sends them one after the other: two records and two system calls here, and a server that wakes up
+    twice.
+    """
+
+    _parts: list[bytes] | None = None
+
+    def request(self, *args: Any, **options: Any) -> None:
+        """Collect what is to be sent, and send it."""
+        parts = self._parts = []
+        try:
+            super().request(*args, **options)
+        finally:
+            self._parts = None
+        self.send(b"".join(parts))
+
+    def send(self, data: Any) -> None:
+        """Send, or collect while a request is put together."""
+        if self._parts is None:
+            super().send(data)
+        else:
+            self._parts.append(data)
+
+
+class _UncheckedConnection(_Connection):
     """A TLS connection whose certificate is not checked, because the kubeconfig says so."""
 
     def connect(self) -> None:
@@ -53,12 +84,12 @@ class Channel:
             headers["Authorization"] = authorization
         seconds = stream_seconds or self._patience.seconds()
         try:
-            response = self._pool.request(
+            response = self._pool.urlopen(
                 method,
                 self._prefix + target,
                 body=body,
                 headers=headers,
-                retries=False,
+                retries=_NO_RETRIES,
                 redirect=False,
                 timeout=urllib3.Timeout(min(CONNECT_TIMEOUT_SECONDS, seconds), seconds),
                 preload_content=not stream_seconds,
@@ -93,6 +124,6 @@ def _pool(connection: Connection) -> urllib3.HTTPConnectionPool | urllib3.PoolMa
     if connection.proxy:
         return urllib3.ProxyManager(connection.proxy, **options)  # type: ignore[arg-type]
     pool = urllib3.connection_from_url(connection.url, **options)
-    if not checked:
-        pool.ConnectionCls = _UncheckedConnection
+    if connection.tls:
+        pool.ConnectionCls = _Connection if checked else _UncheckedConnection
     return pool

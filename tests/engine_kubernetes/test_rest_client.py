@@ -1,6 +1,8 @@
 """The REST client against a small HTTP server: retries, errors, credentials, watches, connections."""
 
+import http.client
 import queue
+import ssl
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +22,7 @@ from engine.kubernetes.rest import (
 )
 from engine.kubernetes.retries import READ_RETRIES
 
-from .tinyserver import Answer, status
+from .tinyserver import Answer, TinyServer, status
 
 
 @pytest.fixture
@@ -385,3 +387,23 @@ def test_a_connection_that_breaks_does_not_repeat_a_create(server):
         client.get("/version")
     assert len(server.requests) == 3
     client.close()
+
+
+def test_a_request_leaves_in_one_piece_over_tls(localhost, monkeypatch):
+    sent: list[bytes] = []
+    send = http.client.HTTPConnection.send
+
+    def counted(connection, data):
+        sent.append(data)
+        send(connection, data)
+
+    monkeypatch.setattr("http.client.HTTPConnection.send", counted)
+    with TinyServer(localhost.server()) as server:
+        server.handler = lambda request: Answer(200, request.body)
+        tls = ssl.create_default_context(cadata=localhost.pem.decode())
+        client = Client(lambda: Connection(url=server.url, namespace="default", tls=tls))
+        answers = [client.create("/api/v1/namespaces", {"number": number}) for number in range(2)]
+        client.close()
+
+    assert answers == [{"number": 0}, {"number": 1}]
+    assert [data.partition(b"\r\n\r\n")[2] for data in sent] == [b'{"number":0}', b'{"number":1}']
