@@ -12,11 +12,11 @@ import threading
 from multiprocessing.connection import Connection
 from typing import Any
 
-import dill  # type: ignore[import-untyped]
 from pulumi.automation import PulumiCommand
 from pulumi.automation.errors import CommandError
 
-from automation.adapters.automation_api.operation import Order, carry_out
+from automation.adapters.automation_api.operation import carry_out
+from automation.adapters.automation_api.parcel import unpack
 from engine.cancellation import Cancellation
 
 CANCEL, TERMINATE = "cancel", "terminate"
@@ -55,8 +55,7 @@ class Worker:
 
     def _take(self, parcel: bytes, command: PulumiCommand, cancellation: Cancellation) -> None:
         try:
-            order: Order = dill.loads(parcel)  # noqa: S301 - our parent's own
-            carry_out(order, command, lambda event: self._send(EVENT, event), cancellation)
+            carry_out(unpack(parcel), command, lambda event: self._send(EVENT, event), cancellation)
         except CommandError as error:
             self._send(FAILED, type(error), str(error))
         # The top of this process: whatever it is, the other side waits to be told.

@@ -7,10 +7,9 @@ import threading
 from multiprocessing import Pipe
 from typing import Any, Final
 
-import dill  # type: ignore[import-untyped]
 from pulumi.automation import PulumiCommand
 
-from automation.adapters.automation_api import worker
+from automation.adapters.automation_api import parcel, worker
 from automation.adapters.automation_api.cli import end_session, inherited_environment
 from automation.adapters.automation_api.operation import CarrierLost, Order
 from engine.cancellation import Cancellation
@@ -35,10 +34,10 @@ class Workers:
 
         A worker that has seen a failure is not used again: the SDK leaves threads and loops behind there.
         """
-        parcel = _packed(order)
+        packed = parcel.pack(order)
         process = self._taken()
         try:
-            process.carry_out((parcel, self.command), on_event, cancellation)
+            process.carry_out((packed, self.command), on_event, cancellation)
         except BaseException:
             process.end()
             raise
@@ -129,15 +128,3 @@ class _Process:
 def _import_path() -> str:
     """Return where this process imports from, for a child that must find the same modules."""
     return os.pathsep.join(path or os.getcwd() for path in sys.path)
-
-
-def _packed(order: Order) -> bytes:
-    try:
-        # `recurse`: of a function's globals only those that it uses, not all of its module's.
-        packed: bytes = dill.dumps(order, recurse=True)
-    except Exception as error:  # dill raises what the objects' own methods raise
-        raise EngineError(
-            f"the program cannot be sent to the worker process: {error}. Make it a function of plain values; "
-            "it must hold no locks, files, threads or clients"
-        ) from error
-    return packed
