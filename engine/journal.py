@@ -4,9 +4,11 @@ A checkpoint during a run is [states finished in this run, in order of completio
 that were not replaced or removed, in old order]; so what a resource needs always comes before it.
 
 Only one write matters for crash safety: the one before a provider call, which records the call as pending.
-Calls that begin while a write is under way share the next one (group commit).
+Calls that begin while a write is under way share the next one (group commit). What is done while other calls
+take long is flushed after a while: to be undone after a crash it would have been in use for too long.
 """
 
+import contextlib
 import dataclasses
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -271,6 +273,13 @@ class Journal:
                     self._write()
             if self._closed:
                 raise Closed("the operation was given up")
+
+    def flush(self) -> None:
+        """Write what is recorded so far, if anything is. An error is met again by whoever commits next."""
+        with self._lock, contextlib.suppress(EngineError):
+            due = self._save is not None and self._written < self._revision
+            if due and not (self._closed or self._writing):
+                self._write()
 
     def close(self) -> None:
         """Write what is recorded so far, calls that are under way as pending, and nothing from now on.

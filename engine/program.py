@@ -28,6 +28,9 @@ logger = logging.getLogger(__name__)
 THREADS_PER_STEP: Final = 2
 """Executor threads for each step that may run at once: a step may wait for its default provider's."""
 
+FLUSH_SECONDS: Final = 1.0
+"""How long what is done may be recorded in memory only, while no other call begins."""
+
 
 def execute(
     program: Callable[[], object],
@@ -90,6 +93,7 @@ def _execute(
     loop.set_exception_handler(_unobserved)
     callbacks.open(monitor, loop, executor)
     main = loop.create_task(run_in_stack(program))  # type: ignore[arg-type]
+    keeper = loop.create_task(_keep_recorded(run, workers))
 
     def interrupt() -> None:
         with contextlib.suppress(RuntimeError):  # the program ended meanwhile, and its loop with it
@@ -101,8 +105,17 @@ def _execute(
     finally:
         _finish_steps(loop, executor, workers, callbacks)
         callbacks.close()
+        keeper.cancel()
         _cancel_tasks(loop)
         loop.close()
+
+
+async def _keep_recorded(run: Run, workers: Workers) -> None:
+    """Have what is done written while the program goes on; ends, when cancelled, with no write under way."""
+    while True:
+        await asyncio.sleep(FLUSH_SECONDS)
+        with workers.executor(1) as writer:
+            await asyncio.wrap_future(writer.submit(run.journal.flush))
 
 
 def _finish_steps(

@@ -6,6 +6,7 @@ was created but not recorded, noted in the state as a pending creation.
 """
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -314,3 +315,31 @@ def test_what_is_not_found_out_yet_stays_on_record(tmp_path: Path, operation: st
 
     assert pending(folder) == []
     assert states.named(folder, STACK, "base")["id"] in world.resources
+
+
+def test_what_is_done_reaches_the_disk_while_another_call_takes_long(
+    engine: Engine, stack: StackRef, world: World, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a process that is killed minutes later would have it deleted, with what it holds by then."""
+    monkeypatch.setattr("engine.program.FLUSH_SECONDS", 0.05)
+    _, go_on = world.hang("create", "slow")
+
+    def both() -> None:
+        Thing("slow")
+        Thing("quick")
+
+    with ThreadPoolExecutor(1) as pool:
+        update = pool.submit(engine.up, stack, both)
+        try:
+            world.wait_for(lambda: "quick" in recorded_now(root, stack))
+            pending = states.latest(root, stack)["pending_operations"]
+        finally:
+            go_on.set()
+        update.result(20)
+
+    assert [operation["resource"]["urn"].rsplit("::", 1)[-1] for operation in pending] == ["slow"]
+
+
+def recorded_now(root: Path, stack: StackRef) -> list[str]:
+    """Return the names of the recorded resources; none as long as there is no state."""
+    return states.names(root, stack) if states.checkpoint_file(root, stack).exists() else []
