@@ -36,6 +36,17 @@ def hidden_in(value: Any, *, hidden: bool = False) -> Iterator[str]:
         yield value
 
 
+def configured(values: Iterable[str]) -> frozenset[str]:
+    """Return the texts of secret configuration values, those within lists and maps (as JSON) too."""
+    return frozenset(text for value in values for text in (value, *_inner(value)))
+
+
+def _inner(value: str) -> Iterator[str]:
+    if value[:1] in ("{", "["):
+        with contextlib.suppress(ValueError):
+            yield from hidden_in(json.loads(value), hidden=True)
+
+
 @contextlib.contextmanager
 def masking(values: Any) -> Iterator[None]:
     """Take the secrets among the values out of a provider's errors that pass."""

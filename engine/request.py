@@ -1,12 +1,11 @@
 """What an operation is asked to do, as its caller gave it."""
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from engine.events import EventSink
-from engine.masking import hidden_in
+from engine.masking import configured
 from engine.options import DEFAULTS, Options
 
 _MASK: Final = "[secret]"
@@ -38,18 +37,9 @@ class Request:
     @property
     def hidden(self) -> frozenset[str]:
         """The texts of the secret configuration, those within structured values too."""
-        return frozenset(text for value in self.secret_config.values() for text in (value, *_inner(value)))
+        return configured(self.secret_config.values())
 
     @property
     def masked_config(self) -> dict[str, str]:
         """The configuration as events may show it."""
         return {**self.config, **dict.fromkeys(self.secret_config, _MASK)}
-
-
-def _inner(value: str) -> Iterator[str]:
-    """Yield the texts within a value that is a list or a map, as JSON."""
-    if value[:1] in ("{", "["):
-        try:
-            yield from hidden_in(json.loads(value), hidden=True)
-        except ValueError:
-            return

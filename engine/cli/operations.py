@@ -19,6 +19,7 @@ from engine.cli.errors import CliError, Exit, misused
 from engine.cli.program import ProjectProgram
 from engine.cli.session import Session
 from engine.events import EventSink
+from engine.masking import configured
 
 _REFRESH_NOTE: Final = (
     "\nNo resources will be modified as part of this refresh; just your stack's state will be.\n"
@@ -185,7 +186,8 @@ class Deployment:
     def _watched(self, board: Board, title: str) -> Iterator[EventSink]:
         view = self._view(board, title)
         surroundings = self._program.surroundings() if self._program else contextlib.nullcontext()
-        with view, surroundings, prints_as_messages(view):
+        hidden = configured(self._configuration.secret.values())
+        with view, surroundings, prints_as_messages(view, hidden):
             yield view
 
     def _view(self, board: Board, title: str) -> View:

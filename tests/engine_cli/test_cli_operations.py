@@ -311,3 +311,21 @@ def test_a_state_that_moved_after_the_preview_is_left_alone(
 
 def interactive() -> Terminal:
     return Terminal(Console(file=sys.stdout), Console(file=sys.stderr), interactive=True)
+
+
+def test_what_the_program_prints_shows_no_secret_configuration(dev: Shop) -> None:
+    dev.ok("config", "set", "--secret", "token", "s3cr3t-token")
+    dev.write(
+        "__main__.py",
+        "import pulumi, sys\n"
+        "token = pulumi.Config().require('token')\n"
+        "print('by', token)\n"
+        "print('from', token, file=sys.stderr)\n"
+        "raise ValueError(token)\n",
+    )
+
+    for flags in ((), ("--json",)):
+        ended = dev.run("preview", *flags)
+        assert "by [secret]" in ended.out
+        assert "ValueError: [secret]" in ended.out
+        assert "s3cr3t" not in ended.out + ended.err

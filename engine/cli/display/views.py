@@ -5,7 +5,7 @@ import io
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from types import TracebackType
 from typing import Any, Protocol
 
@@ -18,6 +18,7 @@ from engine.cli.display.board import Board, Row
 from engine.cli.display.tree import Choices
 from engine.cli.terminal import Terminal
 from engine.events import EventSink, Op
+from engine.masking import masked
 
 FRAMES_PER_SECOND = 10
 
@@ -164,9 +165,12 @@ class JsonView:
 
 
 @contextlib.contextmanager
-def prints_as_messages(sink: EventSink) -> Iterator[None]:
-    """Turn what the program prints into messages of the stack, as Pulumi's language host does."""
-    streams = (_Lines(sink, "info"), _Lines(sink, "info#err"))
+def prints_as_messages(sink: EventSink, hidden: Collection[str] = ()) -> Iterator[None]:
+    """Turn what the program prints into messages of the stack, as Pulumi's language host does.
+
+    `hidden` are texts that they may not show.
+    """
+    streams = (_Lines(sink, "info", hidden), _Lines(sink, "info#err", hidden))
     with contextlib.redirect_stdout(streams[0]), contextlib.redirect_stderr(streams[1]):
         try:
             yield
@@ -178,9 +182,12 @@ def prints_as_messages(sink: EventSink) -> Iterator[None]:
 class _Lines(io.TextIOBase):
     """A stream that gives on whole lines as diagnostic events."""
 
-    def __init__(self, sink: Callable[[dict[str, Any]], None], severity: str) -> None:
+    def __init__(
+        self, sink: Callable[[dict[str, Any]], None], severity: str, hidden: Collection[str]
+    ) -> None:
         self._sink = sink
         self._severity = severity
+        self._hidden = hidden
         self._rest = ""
         self._lock = threading.RLock()
 
@@ -209,6 +216,7 @@ class _Lines(io.TextIOBase):
                 self._tell(rest)
 
     def _tell(self, line: str) -> None:
+        line = masked(line, self._hidden)
         body = {"message": f"{line}\n", "prefix": "", "color": "never", "severity": self._severity}
         self._sink({"sequence": 0, "timestamp": int(time.time()), "diagnosticEvent": body})
 
