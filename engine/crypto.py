@@ -19,6 +19,7 @@ from engine.errors import CheckpointRefused, IncorrectPassphrase
 
 ITERATIONS: Final = 1_000_000
 _VERIFIER: Final = "pulumi"
+_WRONG: Final = "incorrect passphrase: it does not open the secrets of the stack; give the one that the stack was made with"
 _keys: Final[dict[tuple[str, bytes], AESGCM]] = {}
 _deriving: Final = threading.Lock()
 
@@ -55,7 +56,7 @@ def decrypt(cipher: AESGCM, token: str) -> str:
     try:
         return cipher.decrypt(_decode(parts[1]), _decode(parts[2]), None).decode()
     except InvalidTag as error:
-        raise IncorrectPassphrase("incorrect passphrase: it does not open the state's secrets") from error
+        raise IncorrectPassphrase(_WRONG) from error
     except (binascii.Error, ValueError) as error:
         raise CheckpointRefused(f"a secret of the state is damaged: {error}") from error
 
@@ -79,7 +80,7 @@ def open_state(passphrase: str, state: str) -> AESGCM:
         raise CheckpointRefused(f"the salt of the state's secrets provider is damaged: {error}") from error
     cipher = cipher_for(passphrase, salt)
     if decrypt(cipher, parts[2]) != _VERIFIER:
-        raise IncorrectPassphrase("incorrect passphrase: it does not open the state's secrets")
+        raise IncorrectPassphrase(_WRONG)
     return cipher
 
 

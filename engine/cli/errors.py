@@ -40,6 +40,13 @@ def misused(message: str) -> CliError:
     return CliError(message, Exit.CONFIGURATION)
 
 
+def no_such_stack(name: str) -> errors.StackNotFound:
+    """Return the error for a stack that the backend does not have."""
+    return errors.StackNotFound(
+        f"no stack named '{name}' found; `stack ls` lists those there are, `stack init {name}` makes it"
+    )
+
+
 def exit_code(error: BaseException) -> Exit:
     """Return how the process ends on an error."""
     if isinstance(error, CliError):

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from engine import Cancellation, Options, StackMoved, StackNotFound, UpdateCanceled, UpdateFailed
+from engine import Cancellation, Options, StackMoved, UpdateCanceled, UpdateFailed
 from engine.cli import approval, configuration, signals
 from engine.cli.config_commands import store
 from engine.cli.display import report
 from engine.cli.display.board import Board
 from engine.cli.display.tree import Choices
 from engine.cli.display.views import JsonView, LineView, LiveView, View, is_live, prints_as_messages
-from engine.cli.errors import CliError, Exit, misused
+from engine.cli.errors import CliError, Exit, misused, no_such_stack
 from engine.cli.program import ProjectProgram
 from engine.cli.session import Session
 from engine.events import EventSink
@@ -60,7 +60,7 @@ class Deployment:
         self._program: ProjectProgram | None = None
         self._board: Board | None = None
         if not session.exists(session.stack):
-            raise StackNotFound(f"no stack named '{session.stack.name}' found")
+            raise no_such_stack(session.stack.name)
         store(session, args.config or [], path=args.config_path)
         declared, given = session.project.config, session.file.config
         self._configuration = configuration.resolve(

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from engine import StackNotFound, urns
+from engine import urns
 from engine.checkpoint import number
 from engine.cli import approval, tables, values
-from engine.cli.errors import CliError, misused
+from engine.cli.errors import CliError, misused, no_such_stack
 from engine.cli.session import Session
 
 
@@ -73,7 +73,7 @@ def rm(session: Session, args: argparse.Namespace) -> int:
     """Remove a stack and its file; with resources left only by force."""
     stack = session.stack
     if not session.exists(stack):
-        raise StackNotFound(f"no stack named '{stack.name}' found")
+        raise no_such_stack(stack.name)
     warning = f"This will permanently remove the '{stack.name}' stack!"
     approval.typed_name(session.terminal, warning, stack.name, yes=args.yes)
     session.forget(stack, force=args.force, keep_file=args.preserve_config)
@@ -102,7 +102,7 @@ def select(session: Session, args: argparse.Namespace) -> int:
     if not session.exists(stack):
         if args.create:
             return init(session, argparse.Namespace(no_select=False))
-        raise StackNotFound(f"no stack named '{stack.name}' found")
+        raise no_such_stack(stack.name)
     session.selection.put(stack.name)
     return 0
 
@@ -145,7 +145,7 @@ def import_deployment(session: Session, args: argparse.Namespace) -> int:
 def output(session: Session, args: argparse.Namespace) -> int:
     """Print the stack's outputs, or one of them; secrets masked unless asked for."""
     if not session.exists(session.stack):
-        raise StackNotFound(f"no stack named '{session.stack.name}' found")
+        raise no_such_stack(session.stack.name)
     found = (session.engine if session.state_salt else session.stacks).outputs(session.stack)
     hidden = frozenset() if args.show_secrets else found.secret_names
     shown = {name: values.MASK if name in hidden else value for name, value in sorted(found.values.items())}
@@ -169,7 +169,7 @@ def history(session: Session, args: argparse.Namespace) -> int:
     """Print what was done to the stack, newest first."""
     stack = session.stack
     if not session.exists(stack):
-        raise StackNotFound(f"no stack named '{stack.name}' found")
+        raise no_such_stack(stack.name)
     entries = session.stacks.history(stack, page_size=args.page_size, page=args.page)
     if args.json:
         body = [_history_entry(session, entry, args.show_secrets) for entry in entries]
@@ -190,7 +190,7 @@ def cancel(session: Session, args: argparse.Namespace) -> int:
     """Break the stack's lock. What holds it is not stopped."""
     stack = session.stack
     if not session.exists(stack):
-        raise StackNotFound(f"no stack named '{stack.name}' found")
+        raise no_such_stack(stack.name)
     if session.terminal.interactive:
         warning = f"This will irreversibly cancel the currently running update for '{stack.name}'!"
         approval.typed_name(session.terminal, warning, stack.name, yes=args.yes)
