@@ -19,7 +19,9 @@ from engine.errors import CheckpointRefused, IncorrectPassphrase
 
 ITERATIONS: Final = 1_000_000
 _VERIFIER: Final = "pulumi"
-_WRONG: Final = "incorrect passphrase: it does not open the secrets of the stack; give the one that the stack was made with"
+_WRONG: Final = (
+    "incorrect passphrase: it does not open the secrets of the stack; give the one it was made with"
+)
 _keys: Final[dict[tuple[str, bytes], AESGCM]] = {}
 _deriving: Final = threading.Lock()
 
