@@ -37,8 +37,7 @@ class Recovery:
 
     def _undo(self, operation: PendingOperation) -> None:
         state = operation.resource
-        # What is protected or retained nobody but its owner deletes, half made or not; it stays pending.
-        if state.protect or state.retain_on_delete or not self._targets.covers(state):
+        if not self._targets.covers(state):
             return
         provider = self._provider(state)
         if not isinstance(provider, FindsCreated):

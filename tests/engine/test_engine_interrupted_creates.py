@@ -4,10 +4,8 @@ import json
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 
-import pulumi
 import pytest
 
 from engine import (
@@ -157,9 +155,9 @@ def test_resources_of_other_providers_stay_noted(world: World, root: Path, cut: 
     assert len(states.latest(root, STACK)["pending_operations"]) == 1
 
 
-def two(protect: bool = False) -> None:
-    Thing("a", pulumi.ResourceOptions(protect=protect))
-    Thing("b", pulumi.ResourceOptions(protect=protect))
+def two() -> None:
+    Thing("a")
+    Thing("b")
 
 
 @pytest.fixture
@@ -222,12 +220,3 @@ def test_what_is_no_target_is_not_undone(engine: Engine, world: World, cut_twice
 
     assert world.names("delete") == ["a"]
     assert engine.up(STACK, two).changes == {"same": 2, "create": 1}
-
-
-def test_what_is_protected_is_not_undone(engine: Engine, world: World) -> None:
-    interrupted(engine, partial(two, protect=True))
-
-    with pytest.raises(UpdateFailed, match="exists already"):
-        engine.up(STACK, partial(two, protect=True))
-
-    assert world.names("delete") == []
