@@ -2,7 +2,14 @@
 
     naming      every name, from an environment's or a function's ids (pure)
     settings    the platform's stack configuration, typed and validated
-    platform    Platform: everything that the main job needs in one environment
+    capacity    what each environment may use (pure)
+    platform    Platform: everything that the main job needs in one environment, composed of:
+    namespace   PlatformNamespace: the namespace with its pod security level
+    access      Access: accounts, Roles, the storage's Secret
+    quotas      Quotas: ResourceQuota and LimitRange
+    network     Network: who may talk to whom
+    admission   Admission: what the API server refuses
+    broker      Broker: the Broker and the automation service's Triggers
     function    FunctionComponent: one parser's identity, configuration, Knative Service and Trigger
     build       BuildComponent: the Kaniko Job with its monitor
 

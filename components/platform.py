@@ -4,13 +4,20 @@ import pulumi
 
 from components import naming
 from components.access import Access, AccessArgs
+from components.admission import Admission, AdmissionArgs
 from components.broker import Broker, BrokerArgs
 from components.namespace import PlatformNamespace, PlatformNamespaceArgs
+from components.network import Network, NetworkArgs
+from components.quotas import Quotas, QuotasArgs
 from components.settings import EVENT_TYPES, PlatformSettings
 
 
 class Platform(pulumi.ComponentResource):
-    """The namespace, the accounts with their rights, the broker with the automation service's Triggers."""
+    """The namespace, the accounts with their rights, the broker with the automation service's Triggers.
+
+    Where there is a cluster to protect, also quotas, network policies and admission policies: `local` has
+    none of them, see docs/decisions/0040.
+    """
 
     namespace: pulumi.Output[str]
     """Namespace of the environment."""
@@ -28,6 +35,12 @@ class Platform(pulumi.ComponentResource):
             f"{name}-space", PlatformNamespaceArgs(namespace=naming.namespace(args.environment)), child
         )
         access = Access(f"{name}-access", _access(args, space.namespace), child)
+        if args.capacity:
+            triggers = len(EVENT_TYPES)
+            quota = QuotasArgs(namespace=space.namespace, capacity=args.capacity, triggers=triggers)
+            Quotas(f"{name}-quotas", quota, child)
+            Network(f"{name}-network", _network(args, space.namespace), child)
+            Admission(f"{name}-admission", _admission(args), child)
         broker = Broker(f"{name}-eventing", _broker(args, space.namespace), child)
         self.namespace = space.namespace
         self.broker_name = broker.broker_name
@@ -63,4 +76,27 @@ def _broker(args: PlatformSettings, namespace: pulumi.Output[str]) -> BrokerArgs
         event_types=EVENT_TYPES,
         subscriber_uri=args.subscriber_uri,
         dead_letter_uri=args.dead_letter_uri,
+    )
+
+
+def _network(args: PlatformSettings, namespace: pulumi.Output[str]) -> NetworkArgs:
+    return NetworkArgs(
+        namespace=namespace,
+        broker_name=naming.broker_name(args.environment),
+        rabbitmq_namespace=args.rabbitmq_namespace,
+        serving_namespace=args.serving_namespace,
+        ingress_namespace=args.ingress_namespace,
+        monitoring_namespace=args.monitoring_namespace,
+        notifi_namespace=args.notifi_namespace,
+        api_server_cidr=args.api_server_cidr,
+        storage_endpoint=args.storage_endpoint,
+        allowed_registries=args.allowed_registries,
+        subscriber_uri=args.subscriber_uri,
+        dead_letter_uri=args.dead_letter_uri,
+    )
+
+
+def _admission(args: PlatformSettings) -> AdmissionArgs:
+    return AdmissionArgs(
+        namespace=naming.namespace(args.environment), allowed_registries=args.allowed_registries
     )

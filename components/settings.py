@@ -6,15 +6,16 @@ described for users in stacks/README.md.
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import pulumi
 from pulumi.runtime.config import CONFIG
 
-from components.engines import EMBEDDED, ENGINES
+from components import setting_values as values_of
+from components.capacity import CAPACITIES, Capacity
+from components.engines import EMBEDDED
 
 ENVIRONMENTS: Final = ("local", "dev", "stg", "prd")
 
@@ -35,7 +36,12 @@ EVENT_TYPES: Final = (
 )
 """What the automation service is subscribed to."""
 
-_ROLE_ARN: Final = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/.+")
+REGISTRIES: Final = (
+    "339954290315.dkr.ecr.us-west-2.amazonaws.com",
+    "gcr.io/kaniko-project",
+    "gcr.io/knative-releases",
+)
+"""Where images may come from: the contract's registry, Kaniko's executor, Knative's queue-proxy."""
 
 
 class SettingsError(ValueError):
@@ -70,6 +76,44 @@ class PlatformSettings:
     """Static key of S3-compatible storage; empty: access by IAM role."""
     storage_secret_access_key: pulumi.Output[str] | None = None
     """The secret of that key; set it with `--secret`."""
+    storage_endpoint: str = ""
+    """URL of S3-compatible storage; empty: AWS. Builds and the automation service may reach its port."""
+    allowed_registries: tuple[str, ...] = REGISTRIES
+    """Registries that images of functions and builds may come from."""
+    serving_namespace: str = "knative-serving"
+    """Namespace of Knative's activator and autoscaler."""
+    ingress_namespace: str = ""
+    """Namespace of the gateway in front of Knative Services; empty: `serving_namespace`."""
+    monitoring_namespace: str = "monitoring"
+    """Namespace of Prometheus."""
+    notifi_namespace: str = "notifi"
+    """Namespace of Notifi's services."""
+    api_server_cidr: str = ""
+    """Addresses of the API server; empty: any."""
+    quota_requests_cores: int | None = None
+    """CPUs guaranteed to all functions together; None, as below: the environment's row in `capacity`."""
+    quota_requests_gib: int | None = None
+    """GiB of memory guaranteed to all functions together."""
+    quota_limits_cores: int | None = None
+    """CPUs that all functions' limits together may reach."""
+    quota_limits_gib: int | None = None
+    """GiB of memory that all functions' limits together may reach."""
+    quota_pods: int | None = None
+    """Pods of all functions together."""
+    quota_functions: int | None = None
+    """Functions."""
+    quota_builds: int | None = None
+    """Builds at the same time that the quota has room for."""
+    quota_volume_claims: int | None = None
+    """PersistentVolumeClaims."""
+
+    @property
+    def capacity(self) -> Capacity | None:
+        """What the environment may use; None in `local`, where nothing enforces it."""
+        row = CAPACITIES.get(self.environment)
+        given = {name: getattr(self, f"quota_{name}") for name in _QUOTAS}
+        set_here = {name: value for name, value in given.items() if value is not None}
+        return dataclasses.replace(row, **set_here) if row else None
 
     @classmethod
     def from_config(cls, config: pulumi.Config) -> "PlatformSettings":
@@ -86,12 +130,13 @@ class PlatformSettings:
     @classmethod
     def parse(cls, values: Mapping[str, str], has_secret: bool = False) -> "PlatformSettings":
         """Build settings from plain values by key; the secret itself is left out. Raises SettingsError."""
-        known = {_KEYS[key]: text for key, text in values.items() if key in _KEYS and key != _SECRET_KEY}
-        problems = [*_unknown_keys(values), *_problems(known, has_secret)]
+        plain = {key: text for key, text in values.items() if text and key in _KEYS and key != _SECRET_KEY}
+        known, wrong = _read(plain)
+        problems = [*_unknown_keys(values), *_environment_problems(values), *wrong]
+        problems += [*_key_problems("storageAccessKeyId" in plain, has_secret), *_quota_problems(known)]
         if problems:
             raise SettingsError(tuple(problems))
-        fields: dict[str, Any] = {**known, **_defaults(known)}
-        return cls(**fields)
+        return cls(**{**known, **_defaults(known)})
 
 
 def _camel(name: str) -> str:
@@ -102,11 +147,55 @@ _KEYS: Final = {_camel(field.name): field.name for field in dataclasses.fields(P
 _SECRET_KEY: Final = "storageSecretAccessKey"  # noqa: S105 - a key's name
 
 
-def _defaults(known: Mapping[str, str]) -> dict[str, str]:
+_QUOTAS: Final = (
+    "requests_cores",
+    "requests_gib",
+    "limits_cores",
+    "limits_gib",
+    "pods",
+    "functions",
+    "builds",
+    "volume_claims",
+)
+_READERS: Final[Mapping[str, Callable[[str], Any]]] = {
+    "engine": values_of.engine,
+    "rabbitmq_cluster": values_of.label,
+    "rabbitmq_namespace": values_of.label,
+    "subscriber_uri": values_of.url,
+    "dead_letter_uri": values_of.url,
+    "build_role_arn": values_of.role_arn,
+    "service_role_arn": values_of.role_arn,
+    "storage_endpoint": values_of.url,
+    "allowed_registries": values_of.registries,
+    "serving_namespace": values_of.label,
+    "ingress_namespace": values_of.label,
+    "monitoring_namespace": values_of.label,
+    "notifi_namespace": values_of.label,
+    "api_server_cidr": values_of.cidr,
+    **{f"quota_{name}": values_of.count for name in _QUOTAS},
+}
+"""By field; any other field takes any text."""
+
+
+def _read(plain: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
+    """Return the values by field, and what is wrong with the others."""
+    known: dict[str, Any] = {}
+    problems = []
+    for key, text in plain.items():
+        try:
+            known[_KEYS[key]] = _READERS.get(_KEYS[key], values_of.text)(text)
+        except ValueError as error:
+            problems.append(f"{key} is {text!r}: {error}")
+    return known, problems
+
+
+def _defaults(known: Mapping[str, Any]) -> dict[str, str]:
     environment = known["environment"]
     return {
         "rabbitmq_cluster": known.get("rabbitmq_cluster") or f"rabbitmq-cluster-{environment}",
         "rabbitmq_namespace": known.get("rabbitmq_namespace") or f"rabbitmq-{environment}",
+        "ingress_namespace": known.get("ingress_namespace")
+        or known.get("serving_namespace", PlatformSettings.serving_namespace),
     }
 
 
@@ -117,50 +206,31 @@ def _unknown_keys(values: Mapping[str, str]) -> list[str]:
     ]
 
 
-def _problems(known: Mapping[str, str], has_secret: bool) -> list[str]:
-    return [
-        *_environment_problems(known.get("environment", "")),
-        *_engine_problems(known.get("engine", EMBEDDED)),
-        *(
-            problem
-            for name in ("subscriber_uri", "dead_letter_uri")
-            for problem in _uri_problems(name, known)
-        ),
-        *(
-            problem
-            for name in ("build_role_arn", "service_role_arn")
-            for problem in _arn_problems(name, known)
-        ),
-        *_key_problems(bool(known.get("storage_access_key_id")), has_secret),
-    ]
-
-
-def _environment_problems(value: str) -> list[str]:
+def _environment_problems(values: Mapping[str, str]) -> list[str]:
+    value = values.get("environment", "")
     if value in ENVIRONMENTS:
         return []
     return [f"environment is {value!r}: set it to one of {', '.join(ENVIRONMENTS)}"]
-
-
-def _engine_problems(value: str) -> list[str]:
-    return [] if value in ENGINES else [f"engine is {value!r}: set it to one of {', '.join(ENGINES)}"]
-
-
-def _uri_problems(name: str, known: Mapping[str, str]) -> list[str]:
-    value = known.get(name, "")
-    parts = urlsplit(value)
-    if not value or (parts.scheme in {"http", "https"} and parts.hostname):
-        return []
-    return [f"{_camel(name)} is {value!r}: give an absolute http or https URL, or leave it out"]
-
-
-def _arn_problems(name: str, known: Mapping[str, str]) -> list[str]:
-    value = known.get(name, "")
-    if not value or _ROLE_ARN.fullmatch(value):
-        return []
-    return [f"{_camel(name)} is {value!r}: give an IAM role such as arn:aws:iam::123456789012:role/name"]
 
 
 def _key_problems(has_id: bool, has_secret: bool) -> list[str]:
     if has_id == has_secret:
         return []
     return [f"storageAccessKeyId and {_SECRET_KEY} belong together: set both, or neither to use IAM roles"]
+
+
+def _quota_problems(known: Mapping[str, Any]) -> list[str]:
+    """Return where more is guaranteed than the limits allow, the environment's own numbers included."""
+    row = CAPACITIES.get(known.get("environment", ""))
+    problems = []
+    for unit, title in (("cores", "Cores"), ("gib", "Gib")):
+        least, most = (
+            known.get(f"quota_{kind}_{unit}", getattr(row, f"{kind}_{unit}", None))
+            for kind in ("requests", "limits")
+        )
+        if least is not None and most is not None and least > most:
+            problems.append(
+                f"quotaRequests{title} is {least} and quotaLimits{title} is {most}:"
+                " requests cannot exceed limits; raise the limits or lower the requests"
+            )
+    return problems

@@ -22,7 +22,7 @@ _API_VOLUME: Final = "api-access"
 _API_PATH: Final = "/var/run/secrets/knative-lambda/api"
 _TOKEN_SECONDS: Final = 3600
 _MONITOR_USER: Final = 1000
-_EXECUTOR_CAPABILITIES: Final = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "SETGID", "SETUID"]
+EXECUTOR_CAPABILITIES: Final = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "SETGID", "SETUID"]
 
 
 def job(args: "BuildArgs") -> Manifest:
@@ -97,7 +97,7 @@ def _executor(args: "BuildArgs") -> Manifest:
         "resources": resources(args.executor_requests, args.executor_limits),
         "securityContext": {
             "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"], "add": _EXECUTOR_CAPABILITIES},
+            "capabilities": {"drop": ["ALL"], "add": EXECUTOR_CAPABILITIES},
             "privileged": False,
             "runAsUser": 0,
             "seccompProfile": {"type": "RuntimeDefault"},

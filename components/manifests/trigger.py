@@ -1,9 +1,16 @@
 """Knative Triggers: which events go to whom, how often delivery is tried, where untaken events end."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
+from components.capacity import Compute
 from components.manifests.metadata import Manifest, object_meta
+
+DISPATCHER: Final = Compute(cpu_requests=50, memory_requests=64, cpu_limits=500, memory_limits=256)
+"""One dispatcher. Without annotations it gets limits of 4 CPU and 600Mi, made for a parallelism of 1000
+(eventing-rabbitmq, pkg/reconciler/trigger/resources/dispatcher.go): 26 of them would eat any quota."""
+
+_RABBITMQ: Final = "rabbitmq.eventing.knative.dev"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,9 +53,7 @@ def trigger(
     return {
         "apiVersion": "eventing.knative.dev/v1",
         "kind": "Trigger",
-        "metadata": object_meta(
-            name, namespace, labels, {"rabbitmq.eventing.knative.dev/parallelism": str(parallelism)}
-        ),
+        "metadata": object_meta(name, namespace, labels, _annotations(parallelism)),
         "spec": {
             "broker": broker,
             "filter": {"attributes": attributes},
@@ -61,4 +66,15 @@ def trigger(
                 "deadLetterSink": dead_letters,
             },
         },
+    }
+
+
+def _annotations(parallelism: int) -> dict[str, str]:
+    """Return what the dispatcher's Deployment is made of (eventing-rabbitmq, pkg/utils)."""
+    return {
+        f"{_RABBITMQ}/parallelism": str(parallelism),
+        f"{_RABBITMQ}/cpu-request": f"{DISPATCHER.cpu_requests}m",
+        f"{_RABBITMQ}/cpu-limit": f"{DISPATCHER.cpu_limits}m",
+        f"{_RABBITMQ}/memory-request": f"{DISPATCHER.memory_requests}Mi",
+        f"{_RABBITMQ}/memory-limit": f"{DISPATCHER.memory_limits}Mi",
     }

@@ -135,7 +135,14 @@ def test_its_trigger_takes_only_its_own_start_events_and_gives_up_into_the_dead_
     trigger = declared.inputs("function-trigger")
 
     assert trigger["metadata"]["name"] == "lambda-tp1-p1"
-    assert trigger["metadata"]["annotations"] == {"rabbitmq.eventing.knative.dev/parallelism": "50"}
+    rabbitmq = "rabbitmq.eventing.knative.dev"
+    assert trigger["metadata"]["annotations"] == {
+        f"{rabbitmq}/parallelism": "50",
+        f"{rabbitmq}/cpu-request": "50m",
+        f"{rabbitmq}/cpu-limit": "500m",
+        f"{rabbitmq}/memory-request": "64Mi",
+        f"{rabbitmq}/memory-limit": "256Mi",
+    }
     assert trigger["spec"] == {
         "broker": "knative-lambda-broker-dev",
         "filter": {

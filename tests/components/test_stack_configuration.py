@@ -1,5 +1,6 @@
 """The platform's stack configuration, from the files in stacks/ to the program."""
 
+import dataclasses
 import runpy
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pulumi
 import pytest
 import yaml
 
+from components.capacity import CAPACITIES
 from components.settings import ENVIRONMENTS, PlatformSettings, SettingsError
 from tests.components.declaring import declare
 
@@ -16,8 +18,36 @@ ROLE = "arn:aws:iam::123456789012:role/builds"
 
 def test_the_defaults_follow_from_the_environment():
     assert PlatformSettings.parse({"environment": "stg"}) == PlatformSettings(
-        environment="stg", rabbitmq_cluster="rabbitmq-cluster-stg", rabbitmq_namespace="rabbitmq-stg"
+        environment="stg",
+        rabbitmq_cluster="rabbitmq-cluster-stg",
+        rabbitmq_namespace="rabbitmq-stg",
+        storage_endpoint="",
+        allowed_registries=(
+            "339954290315.dkr.ecr.us-west-2.amazonaws.com",
+            "gcr.io/kaniko-project",
+            "gcr.io/knative-releases",
+        ),
+        serving_namespace="knative-serving",
+        ingress_namespace="knative-serving",
+        monitoring_namespace="monitoring",
+        notifi_namespace="notifi",
+        api_server_cidr="",
     )
+
+
+def test_the_gateway_is_looked_for_where_knative_is():
+    given = {"environment": "dev", "servingNamespace": "knative"}
+
+    assert PlatformSettings.parse(given).ingress_namespace == "knative"
+    assert PlatformSettings.parse({**given, "ingressNamespace": "istio"}).ingress_namespace == "istio"
+
+
+def test_a_quota_that_is_set_takes_the_place_of_the_environments_own():
+    stg = PlatformSettings.parse({"environment": "stg", "quotaPods": "70", "quotaLimitsGib": "64"})
+
+    assert stg.capacity == dataclasses.replace(CAPACITIES["stg"], pods=70, limits_gib=64)
+    assert PlatformSettings.parse({"environment": "stg"}).capacity == CAPACITIES["stg"]
+    assert PlatformSettings.parse({"environment": "local", "quotaPods": "70"}).capacity is None
 
 
 def test_every_key_is_taken():
@@ -31,6 +61,21 @@ def test_every_key_is_taken():
         "buildRoleArn": ROLE,
         "serviceRoleArn": ROLE,
         "storageAccessKeyId": "key",
+        "storageEndpoint": "http://minio.storage.svc:9000",
+        "allowedRegistries": "registry.test:5000/team, ghcr.io/owner",
+        "servingNamespace": "serving",
+        "ingressNamespace": "gateways",
+        "monitoringNamespace": "prom",
+        "notifiNamespace": "alerts",
+        "apiServerCidr": "10.0.0.1/32",
+        "quotaRequestsCores": "1",
+        "quotaRequestsGib": "2",
+        "quotaLimitsCores": "3",
+        "quotaLimitsGib": "4",
+        "quotaPods": "5",
+        "quotaFunctions": "6",
+        "quotaBuilds": "7",
+        "quotaVolumeClaims": "8",
     }
 
     assert PlatformSettings.parse(values, has_secret=True) == PlatformSettings(
@@ -43,6 +88,21 @@ def test_every_key_is_taken():
         build_role_arn=ROLE,
         service_role_arn=ROLE,
         storage_access_key_id="key",
+        storage_endpoint="http://minio.storage.svc:9000",
+        allowed_registries=("registry.test:5000/team", "ghcr.io/owner"),
+        serving_namespace="serving",
+        ingress_namespace="gateways",
+        monitoring_namespace="prom",
+        notifi_namespace="alerts",
+        api_server_cidr="10.0.0.1/32",
+        quota_requests_cores=1,
+        quota_requests_gib=2,
+        quota_limits_cores=3,
+        quota_limits_gib=4,
+        quota_pods=5,
+        quota_functions=6,
+        quota_builds=7,
+        quota_volume_claims=8,
     )
 
 
@@ -66,6 +126,20 @@ def test_every_key_is_taken():
         ),
         pytest.param({"environment": "dev", "buildRoleArn": "admin"}, "buildRoleArn is 'admin'", id="role"),
         pytest.param({"environment": "dev", "storageAccessKeyId": "k"}, "belong together", id="half-a-key"),
+        pytest.param({"environment": "dev", "rabbitmqCluster": "A_b"}, "rabbitmqCluster is 'A_b'", id="name"),
+        pytest.param(
+            {"environment": "dev", "allowedRegistries": "ghcr.io,https://x"},
+            "'https://x' is no registry: give host",
+            id="registry",
+        ),
+        pytest.param({"environment": "dev", "apiServerCidr": "10.0.0.1/8"}, "such as 10.0.0.0/16", id="cidr"),
+        pytest.param({"environment": "dev", "quotaPods": "0"}, "quotaPods is '0': give a whole", id="zero"),
+        pytest.param({"environment": "dev", "quotaPods": "9" * 30}, "from 1 to 100000", id="too-many"),
+        pytest.param(
+            {"environment": "dev", "quotaRequestsCores": "9"},
+            "quotaRequestsCores is 9 and quotaLimitsCores is 8: requests cannot exceed limits",
+            id="requests-above-limits",
+        ),
         pytest.param(
             {"environment": "dev", "colour": "red"}, "colour is no key of this project", id="unknown"
         ),
@@ -78,9 +152,14 @@ def test_a_wrong_value_is_refused_with_what_is_allowed(values, problem):
 
 def test_all_mistakes_are_told_at_once():
     with pytest.raises(SettingsError) as refused:
-        PlatformSettings.parse({"environment": "x", "subscriberUri": "y", "colour": "red"})
+        PlatformSettings.parse({"environment": "x", "subscriberUri": "y", "quotaPods": "z", "colour": "red"})
 
-    assert len(refused.value.problems) == 3
+    assert [problem.split(" is ")[0] for problem in refused.value.problems] == [
+        "colour",
+        "environment",
+        "subscriberUri",
+        "quotaPods",
+    ]
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
@@ -139,6 +218,10 @@ def test_every_key_is_described_in_the_readme():
     keys = ["environment", "engine", "rabbitmqCluster", "rabbitmqNamespace"]
     keys += ["subscriberUri", "deadLetterUri"]
     keys += ["buildRoleArn", "serviceRoleArn", "storageAccessKeyId", "storageSecretAccessKey"]
+    keys += ["storageEndpoint", "allowedRegistries", "apiServerCidr"]
+    keys += ["servingNamespace", "ingressNamespace", "monitoringNamespace", "notifiNamespace"]
+    keys += ["quotaRequestsCores", "quotaRequestsGib", "quotaLimitsCores", "quotaLimitsGib"]
+    keys += ["quotaPods", "quotaFunctions", "quotaBuilds", "quotaVolumeClaims"]
 
     with pytest.raises(SettingsError) as refused:
         PlatformSettings.parse({"environment": "dev", "colour": "red"})

@@ -1,0 +1,232 @@
+"""Who may talk to whom in an environment's namespace: nobody, and then exactly the contract's allowances.
+
+Pods are told apart by labels, ours and those of the operators that make pods in our namespace:
+
+- a Broker's ingress and its Triggers' dispatchers carry `eventing.knative.dev/broker` and `…/brokerRole`:
+  `ingress` on port 8080, `dispatcher` and `dispatcher-dlq`, metrics on 9090 (eventing-rabbitmq at bd1ee99,
+  pkg/reconciler/broker/resources/{ingress,dispatcher}.go, pkg/reconciler/trigger/resources/dispatcher.go);
+- the activator and the autoscaler are `app: activator` and `app: autoscaler` in Knative's namespace (serving,
+  config/core/deployments); queue-proxy takes requests on 8012 and 8013, the autoscaler reads its metrics
+  on 9090 and Prometheus on 9091 (serving, pkg/networking/constants.go);
+- RabbitMQ's pods are `app.kubernetes.io/component: rabbitmq` in the cluster's namespace (cluster-operator,
+  internal/metadata/label.go);
+- cluster DNS is `k8s-app: kube-dns` in kube-system, CoreDNS included.
+
+The kubelet's probes need no rule: traffic between a node and its own pods is always allowed.
+"""
+
+import ipaddress
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from components.manifests.metadata import Manifest, object_meta, platform_labels
+
+if TYPE_CHECKING:
+    from components.network import NetworkArgs
+
+METADATA_ADDRESSES: Final = ("169.254.169.254/32", "fd00:ec2::254/128")
+"""Where a cloud's machine gives its credentials to whoever asks: nowhere reachable from our pods."""
+
+EVERYWHERE: Final = ("0.0.0.0/0", "::/0")
+HTTPS: Final = 443
+HTTP: Final = 8080
+"""What the automation service, the functions and the Broker's ingress listen on."""
+
+_DISPATCHER_ROLES: Final = ["dispatcher", "dispatcher-dlq"]
+_AMQP: Final = 5672
+_API_SERVER: Final = (443, 6443)
+"""Before and after translation of the `kubernetes` Service's address."""
+_QUEUE_PROXY: Final = (8012, 8013)
+_QUEUE_METRICS: Final = 9090
+_USER_METRICS: Final = 9091
+_GATEWAY: Final = (8080, 8081, 8012, 8013)
+"""What answers for a function's Service: a gateway's plain ports, outer and inner, or the activator's."""
+_BROKER_METRICS: Final = 9090
+_NOTIFI_GRPC: Final = 4000
+_NOTIFI_HTTP: Final = 5000
+
+
+def network_policies(args: "NetworkArgs") -> dict[str, Manifest]:
+    """Return the policies by what they are about; each name is `knative-lambda-{key}`."""
+    rules: dict[str, tuple[Manifest, list[Manifest], list[Manifest]]] = {
+        "default-deny": ({}, [], []),
+        "dns": ({}, [], [_dns()]),
+        "functions": (_ours("function"), _into_functions(args), _out_of_functions(args)),
+        "builds": (_ours("build"), [], _out_of_builds(args)),
+        "service": (_ours("service"), _into_service(args), _out_of_service(args)),
+        "dead-letters": (_ours("dead-letters"), _into_dead_letters(args), _out_of_dead_letters(args)),
+        "broker-ingress": (_broker(args, ["ingress"]), _into_broker(args), [_rabbitmq(args)]),
+        "dispatchers": (
+            _broker(args, _DISPATCHER_ROLES),
+            [_metrics(args, _BROKER_METRICS)],
+            _out_of_dispatchers(args),
+        ),
+    }
+    return {key: _policy(key, args.namespace, *rule) for key, rule in rules.items()}
+
+
+def _policy(
+    key: str, namespace: Any, pods: Manifest, ingress: list[Manifest], egress: list[Manifest]
+) -> Manifest:
+    """Return a policy for both directions; a direction without rules allows nothing more."""
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": object_meta(f"knative-lambda-{key}", namespace, platform_labels("network")),
+        "spec": {
+            "podSelector": pods,
+            "policyTypes": ["Ingress", "Egress"],
+            **({"ingress": ingress} if ingress else {}),
+            **({"egress": egress} if egress else {}),
+        },
+    }
+
+
+def _into_functions(args: "NetworkArgs") -> list[Manifest]:
+    """Requests come from the activator or straight from the gateway, never from another pod."""
+    activator = _elsewhere(args.serving_namespace, {"app": "activator"})
+    autoscaler = _elsewhere(args.serving_namespace, {"app": "autoscaler"})
+    return [
+        _from([activator, _elsewhere(args.ingress_namespace)], *_QUEUE_PROXY),
+        _from([autoscaler], _QUEUE_METRICS),
+        _metrics(args, HTTP, _QUEUE_METRICS, _USER_METRICS),
+    ]
+
+
+def _out_of_functions(args: "NetworkArgs") -> list[Manifest]:
+    return [*_internet(HTTPS), _events(args), _to([_elsewhere(args.notifi_namespace)], _NOTIFI_GRPC)]
+
+
+def _out_of_builds(args: "NetworkArgs") -> list[Manifest]:
+    """The registry, the storage, the monitor's report, and its look at its own pod."""
+    return [*_internet(*external_ports(args)), _events(args), _api_server(args)]
+
+
+def _into_service(args: "NetworkArgs") -> list[Manifest]:
+    senders = [_here(_broker(args, _DISPATCHER_ROLES)), _elsewhere(args.serving_namespace)]
+    return [_from(senders, HTTP), _metrics(args, HTTP)]
+
+
+def _out_of_service(args: "NetworkArgs") -> list[Manifest]:
+    return [
+        *_internet(*external_ports(args)),
+        _events(args),
+        _api_server(args),
+        _rabbitmq(args),
+        _to([_elsewhere(args.notifi_namespace)], _NOTIFI_GRPC, _NOTIFI_HTTP),
+    ]
+
+
+def _into_dead_letters(args: "NetworkArgs") -> list[Manifest]:
+    return [_from([_here(_broker(args, _DISPATCHER_ROLES))], HTTP), _metrics(args, HTTP)]
+
+
+def _out_of_dead_letters(args: "NetworkArgs") -> list[Manifest]:
+    """A replay goes back to where the event came from."""
+    return [_events(args), _rabbitmq(args)]
+
+
+def _into_broker(args: "NetworkArgs") -> list[Manifest]:
+    senders = [_ours("function"), _ours("build"), _ours("service"), _ours("dead-letters")]
+    replies = _broker(args, _DISPATCHER_ROLES)
+    return [_from([_here(pods) for pods in [*senders, replies]], HTTP), _metrics(args, _BROKER_METRICS)]
+
+
+def _out_of_dispatchers(args: "NetworkArgs") -> list[Manifest]:
+    """Queues, subscribers, the Broker for replies; and the addresses that stand in for our Services."""
+    addresses = sorted({_port(uri) for uri in (args.subscriber_uri, args.dead_letter_uri) if uri})
+    gateways = [_elsewhere(args.ingress_namespace), _elsewhere(args.serving_namespace, {"app": "activator"})]
+    return [
+        _rabbitmq(args),
+        _events(args),
+        _to([_here(_ours("service")), _here(_ours("dead-letters"))], HTTP),
+        _to(gateways, *_GATEWAY),
+        *(_internet(*addresses) if addresses else []),
+    ]
+
+
+def external_ports(args: "NetworkArgs") -> list[int]:
+    """Return the ports of storage and registries: 443, and others where they are configured."""
+    registries = (_port(f"https://{registry}") for registry in args.allowed_registries)
+    storage = [_port(args.storage_endpoint)] if args.storage_endpoint else []
+    return sorted({HTTPS, *registries, *storage})
+
+
+def _port(url: str) -> int:
+    parts = urlsplit(url)
+    return parts.port or (HTTPS if parts.scheme == "https" else 80)
+
+
+def _internet(*ports: int) -> list[Manifest]:
+    """Return access to every address but the metadata ones."""
+    return [_to([_block(cidr) for cidr in EVERYWHERE], *ports)]
+
+
+def _block(cidr: str) -> Manifest:
+    """Return a range of addresses without the metadata ones that it holds."""
+    whole = ipaddress.ip_network(cidr)
+    inside = [address for address in METADATA_ADDRESSES if _holds(whole, ipaddress.ip_network(address))]
+    return {"ipBlock": {"cidr": cidr, **({"except": inside} if inside else {})}}
+
+
+def _holds(whole: Any, part: Any) -> bool:
+    return bool(whole.version == part.version and part.subnet_of(whole))
+
+
+def _api_server(args: "NetworkArgs") -> Manifest:
+    """Return access to the API server, which runs outside the cluster's pods: no label selects it."""
+    ranges = [args.api_server_cidr] if args.api_server_cidr else EVERYWHERE
+    return _to([_block(cidr) for cidr in ranges], *_API_SERVER)
+
+
+def _rabbitmq(args: "NetworkArgs") -> Manifest:
+    pods = {"app.kubernetes.io/component": "rabbitmq"}
+    return _to([_elsewhere(args.rabbitmq_namespace, pods)], _AMQP)
+
+
+def _events(args: "NetworkArgs") -> Manifest:
+    """Return access to the Broker's ingress."""
+    return _to([_here(_broker(args, ["ingress"]))], HTTP)
+
+
+def _metrics(args: "NetworkArgs", *ports: int) -> Manifest:
+    prometheus = _elsewhere(args.monitoring_namespace, {"app.kubernetes.io/name": "prometheus"})
+    return _from([prometheus], *ports)
+
+
+def _dns() -> Manifest:
+    servers = _elsewhere("kube-system", {"k8s-app": "kube-dns"})
+    return {"to": [servers], "ports": [{"protocol": name, "port": 53} for name in ("UDP", "TCP")]}
+
+
+def _ours(component: str) -> Manifest:
+    return {"matchLabels": platform_labels(component)}
+
+
+def _broker(args: "NetworkArgs", roles: list[str]) -> Manifest:
+    role = {"key": "eventing.knative.dev/brokerRole", "operator": "In", "values": roles}
+    return {"matchLabels": {"eventing.knative.dev/broker": args.broker_name}, "matchExpressions": [role]}
+
+
+def _here(pods: Manifest) -> Manifest:
+    return {"podSelector": pods}
+
+
+def _elsewhere(namespace: str, labels: dict[str, str] | None = None) -> Manifest:
+    """Return pods of another namespace: all, or those with the labels."""
+    chosen: Manifest = {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
+    }
+    return {**chosen, "podSelector": {"matchLabels": labels}} if labels else chosen
+
+
+def _from(peers: list[Manifest], *ports: int) -> Manifest:
+    return {"from": peers, "ports": _ports(ports)}
+
+
+def _to(peers: list[Manifest], *ports: int) -> Manifest:
+    return {"to": peers, "ports": _ports(ports)}
+
+
+def _ports(ports: tuple[int, ...]) -> list[Manifest]:
+    return [{"protocol": "TCP", "port": port} for port in ports]

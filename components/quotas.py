@@ -1,0 +1,40 @@
+"""Quotas: how much of the cluster an environment may use."""
+
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_kubernetes.core.v1 import LimitRange, ResourceQuota
+
+from components.capacity import Capacity
+from components.declare import arguments
+from components.manifests import quota as manifests
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuotasArgs:
+    """Whose quota, and how much."""
+
+    namespace: pulumi.Input[str]
+    """Namespace that is limited."""
+    capacity: Capacity
+    """What functions, builds and the automation service may use."""
+    triggers: int
+    """Triggers of the automation service; each runs two dispatchers all the time."""
+
+
+class Quotas(pulumi.ComponentResource):
+    """A ResourceQuota for the namespace and a LimitRange with the defaults that such a quota needs."""
+
+    quota_name: pulumi.Output[str]
+    """Name of the ResourceQuota."""
+
+    def __init__(self, name: str, args: QuotasArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("knative-lambda:components:Quotas", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        limits = LimitRange(f"{name}-limits", **arguments(manifests.limit_range(args.namespace)), opts=child)
+        quota = manifests.resource_quota(args.namespace, args.capacity, args.triggers)
+        # With the quota alone, a pod whose containers name no limits would be refused.
+        after_limits = pulumi.ResourceOptions(parent=self, depends_on=[limits])
+        ResourceQuota(f"{name}-quota", **arguments(quota), opts=after_limits)
+        self.quota_name = pulumi.Output.from_input(manifests.QUOTA)
+        self.register_outputs({"quota_name": self.quota_name})
