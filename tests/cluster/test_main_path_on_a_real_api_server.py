@@ -9,15 +9,12 @@ import datetime
 import json
 import runpy
 import shutil
-import ssl
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
-import yaml
 
 from automation.adapters import engines, wrappers
 from automation.adapters.memory import MemoryStore
@@ -27,6 +24,7 @@ from automation.settings import AutomationSettings
 from components import naming
 from engine import Engine, FileBackend, StackRef
 from engine.kubernetes import KubernetesProviders
+from tests.cluster.server import Server, declared_objects
 
 pytestmark = pytest.mark.cluster
 
@@ -46,42 +44,8 @@ PATHS = {
 }
 
 
-def plural_of(kind: str) -> str:
-    return {"NetworkPolicy": "networkpolicies"}.get(kind, kind.lower() + "s")
-
-
-def manifests(backend: Path, stack: StackRef) -> list[dict[str, Any]]:
-    """The objects that a stack's state says were declared."""
-    records = Engine(FileBackend(str(backend)), {}).resources(stack)
-    return [record.inputs for record in records if "apiVersion" in record.inputs]
-
-
-class Cluster:
-    """A kubeconfig's API server, asked directly."""
-
-    def __init__(self, kubeconfig: str) -> None:
-        self.config: dict[str, Any] = yaml.safe_load(Path(kubeconfig).read_text())
-        self._server = self.config["clusters"][0]["cluster"]["server"]
-        self._token = self.config["users"][0]["user"]["token"]
-
-    def call(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        request = urllib.request.Request(
-            self._server + path,
-            data=json.dumps(body).encode() if body else None,
-            headers={"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"},
-        )
-        trust = ssl._create_unverified_context()
-        with urllib.request.urlopen(request, timeout=10, context=trust) as response:
-            return json.load(response)
-
-    def accepts(self, manifest: dict[str, Any]) -> None:
-        """Let the server check an object strictly, unknown fields included; nothing is created."""
-        metadata = {**manifest["metadata"], "name": manifest["metadata"]["name"][:40] + "-strict"}
-        group = manifest["apiVersion"]
-        scope = f"/namespaces/{NAMESPACE}" if metadata.get("namespace") else ""
-        path = f"/apis/{group}" if "/" in group else f"/api/{group}"
-        query = "?dryRun=All&fieldValidation=Strict"
-        self.call(f"{path}{scope}/{plural_of(manifest['kind'])}{query}", {**manifest, "metadata": metadata})
+class Cluster(Server):
+    """The API server, with questions about the environment's namespace."""
 
     def of_function(self, plural: str) -> list[dict[str, Any]]:
         labels = "build.notifi.network%2Fparser-id%3Dp1"
@@ -89,8 +53,7 @@ class Cluster:
 
     def as_account(self, name: str, target: Path) -> str:
         """Write a kubeconfig with the account's own token and return its path."""
-        path = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/{name}/token"
-        token = self.call(path, {"spec": {"expirationSeconds": 3600}})["status"]["token"]
+        token = self.token(NAMESPACE, name)
         target.write_text(json.dumps({**self.config, "users": [{"name": "admin", "user": {"token": token}}]}))
         return str(target)
 
@@ -173,7 +136,7 @@ async def test_a_functions_whole_life(automation: Automation, cluster: Cluster, 
     assert (await send(done)).status == "service_created"
     for plural in ("services", "triggers", "configmaps", "serviceaccounts"):
         assert len(cluster.of_function(plural)) == 1, plural
-    declared = manifests(
+    declared = declared_objects(
         tmp_path / "state", StackRef("knative-lambda-functions", naming.stack_name("tp1", "p1"))
     )
     assert {item["kind"] for item in declared} == {"Job", "Service", "Trigger", "ConfigMap", "ServiceAccount"}

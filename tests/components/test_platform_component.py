@@ -179,3 +179,30 @@ def test_static_keys_are_kept_in_a_secret_and_travel_as_one():
         "secret-access-key": "very-secret",
     }
     assert is_secret(declared.raw_inputs("access-storage")["stringData"])
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_no_account_has_wildcards_secrets_or_rights_beyond_the_namespace(environment):
+    declared = declare(lambda: Platform("platform", settings(environment=environment)))
+    kinds = {name: kind.rpartition(":")[2] for kind, name, _ in declared.identities()}
+    roles = [declared.inputs(name) for name, kind in kinds.items() if kind == "Role"]
+
+    assert [role["metadata"]["name"] for role in roles] == ["kaniko-builder", "knative-lambda-builder"]
+    assert not {"ClusterRole", "ClusterRoleBinding"} & set(kinds.values())
+    for rule in (rule for role in roles for rule in role["rules"]):
+        assert not {"*", "secrets"} & {*rule["apiGroups"], *rule["resources"], *rule["verbs"]}
+
+
+def test_the_settings_reach_the_guards():
+    given = settings(allowedRegistries="ghcr.io/team", notifiNamespace="alerts", quotaPods="7")
+    declared = declare(lambda: Platform("platform", given))
+
+    policy = declared.inputs("platform-admission-functions-policy")["spec"]
+    rules = {variable["name"]: variable["expression"] for variable in policy["variables"]}
+    assert '["ghcr.io/team/"].exists(r, c.image.startsWith(r))' in rules["images"]
+    assert "alerts" in str(declared.inputs("platform-network-functions")["spec"]["egress"])
+    # 7 of functions, 5 builds, 2 of the service, ingress and dead letters, 2 dispatchers a Trigger.
+    triggers = len(EVENT_TYPES) + 20
+    assert declared.inputs("platform-quotas-quota")["spec"]["hard"]["pods"] == str(
+        7 + 5 + 2 + 2 + 2 * triggers
+    )
