@@ -22,6 +22,8 @@ API_VERSION: Final = "admissionregistration.k8s.io/v1"
 _COMPONENT: Final = "app.kubernetes.io/component"
 _ALL_CONTAINERS: Final = "object.spec.containers + object.spec.?initContainers.orValue([])"
 _VOLUMES: Final = "object.spec.?volumes.orValue([])"
+_CHANGES_SPEC: Final = 'request.operation == "CREATE" || object.spec != oldObject.spec'
+"""A pod from before a rule must still be let go: controllers take finalizers off it by updates."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +143,10 @@ def _policy(name: str, target: Target, rules: list[Rule]) -> Manifest:
         "spec": {
             "failurePolicy": "Fail",
             "matchConstraints": {"resourceRules": list(target.resources)},
-            "matchConditions": [{"name": "is-ours", "expression": target.condition}],
+            "matchConditions": [
+                {"name": "is-ours", "expression": target.condition},
+                {"name": "changes-spec", "expression": _CHANGES_SPEC},
+            ],
             "variables": [{"name": rule.name, "expression": rule.offenders} for rule in rules],
             "validations": [_validation(rule, target.subject) for rule in rules],
         },

@@ -35,10 +35,19 @@ class Server:
 
     def call(self, path: str, body: Manifest | None = None, token: str = "") -> Manifest:
         """GET the path, or POST the body to it. Raises Refused."""
+        return self._send("POST" if body else "GET", path, body, token)
+
+    def patch(self, path: str, change: Manifest) -> Manifest:
+        """Merge a change into the object at the path. Raises Refused."""
+        return self._send("PATCH", path, change)
+
+    def _send(self, method: str, path: str, body: Manifest | None, token: str = "") -> Manifest:
+        kind = "application/strategic-merge-patch+json" if method == "PATCH" else "application/json"
         request = urllib.request.Request(
             self._server + path,
             data=json.dumps(body).encode() if body else None,
-            headers={"Authorization": f"Bearer {token or self._token}", "Content-Type": "application/json"},
+            headers={"Authorization": f"Bearer {token or self._token}", "Content-Type": kind},
+            method=method,
         )
         try:
             with urllib.request.urlopen(request, timeout=10, context=self._trust) as response:

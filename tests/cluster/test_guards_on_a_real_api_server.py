@@ -411,6 +411,22 @@ def test_other_pods_and_other_namespaces_are_none_of_the_policies_business(
     assert refusal(server, elsewhere) == ""
 
 
+def test_a_pod_from_before_a_rule_can_still_be_let_go_but_not_given_another_foreign_image(
+    server: Server, guarded: str
+) -> None:
+    """Finalizers are taken off by updates, which must pass while the spec stays as it is."""
+    made = changed(function_objects(guarded)[1], lambda spec: spec["containers"][0].update(image="evil/x:1"))
+    path = f"/api/v1/namespaces/{guarded}/pods"
+    name = f"old-{uuid.uuid4().hex[:8]}"
+    server.call(path, {**made, "metadata": {"name": name, "namespace": guarded}})
+
+    server.patch(f"{path}/{name}", {"metadata": {"labels": made["metadata"]["labels"]}})
+    server.patch(f"{path}/{name}", {"metadata": {"annotations": {"touched": "yes"}}})
+    another = {"spec": {"containers": [{"name": "function", "image": "evil/x:2"}]}}
+    with pytest.raises(Refused, match="foreign registries: function=evil/x:2"):
+        server.patch(f"{path}/{name}", another)
+
+
 def test_the_service_cannot_make_pods_that_escape_the_policies_by_their_labels(
     server: Server, guarded: str
 ) -> None:

@@ -44,7 +44,7 @@ def test_its_outputs_are_the_declared_ones(declared):
 )
 def test_a_policy_of_pods_looks_at_pods_with_our_labels(policy, component):
     spec = policy("p", REGISTRIES)["spec"]
-    (condition,) = spec["matchConditions"]
+    condition = spec["matchConditions"][0]
 
     assert spec["matchConstraints"]["resourceRules"] == [
         {
