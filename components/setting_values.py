@@ -33,7 +33,7 @@ def engine(value: str) -> str:
 def url(value: str) -> str:
     """Return an absolute http or https URL."""
     parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not _has_port(value):
         raise ValueError("give an absolute http or https URL, or leave it out")
     return value
 
@@ -62,7 +62,7 @@ def count(value: str) -> int:
 def registries(value: str) -> tuple[str, ...]:
     """Return registries (host, port where it is not 443, path prefix) from a list separated by commas."""
     found = tuple(part.strip() for part in value.split(","))
-    wrong = [part for part in found if not _REGISTRY.fullmatch(part)]
+    wrong = [part for part in found if not (_REGISTRY.fullmatch(part) and _has_port(f"https://{part}"))]
     if wrong:
         listed = ", ".join(repr(part) for part in wrong)
         raise ValueError(f"{listed} is no registry: give host[:port][/prefix], several separated by commas")
@@ -75,3 +75,11 @@ def cidr(value: str) -> str:
         return str(ipaddress.ip_network(value))
     except ValueError as error:
         raise ValueError("give a range of addresses such as 10.0.0.0/16 or 10.0.0.1/32") from error
+
+
+def _has_port(address: str) -> bool:
+    """Say whether a URL's port is one, or left out."""
+    try:
+        return urlsplit(address).port != 0
+    except ValueError:
+        return False

@@ -94,12 +94,12 @@ def _into_functions(args: "NetworkArgs") -> list[Manifest]:
 
 
 def _out_of_functions(args: "NetworkArgs") -> list[Manifest]:
-    return [*_internet(HTTPS), _events(args), _to([_elsewhere(args.notifi_namespace)], _NOTIFI_GRPC)]
+    return [_internet(HTTPS), _events(args), _to([_elsewhere(args.notifi_namespace)], _NOTIFI_GRPC)]
 
 
 def _out_of_builds(args: "NetworkArgs") -> list[Manifest]:
     """The registry, the storage, the monitor's report, and its look at its own pod."""
-    return [*_internet(*external_ports(args)), _events(args), _api_server(args)]
+    return [*_storage_and_registries(args), _events(args), _api_server(args)]
 
 
 def _into_service(args: "NetworkArgs") -> list[Manifest]:
@@ -109,7 +109,7 @@ def _into_service(args: "NetworkArgs") -> list[Manifest]:
 
 def _out_of_service(args: "NetworkArgs") -> list[Manifest]:
     return [
-        *_internet(*external_ports(args)),
+        *_storage_and_registries(args),
         _events(args),
         _api_server(args),
         _rabbitmq(args),
@@ -134,32 +134,49 @@ def _into_broker(args: "NetworkArgs") -> list[Manifest]:
 
 def _out_of_dispatchers(args: "NetworkArgs") -> list[Manifest]:
     """Queues, subscribers, the Broker for replies; and the addresses that stand in for our Services."""
-    addresses = sorted({_port(uri) for uri in (args.subscriber_uri, args.dead_letter_uri) if uri})
+    addresses = _places([args.subscriber_uri, args.dead_letter_uri])
     gateways = [_elsewhere(args.ingress_namespace), _elsewhere(args.serving_namespace, {"app": "activator"})]
     return [
         _rabbitmq(args),
         _events(args),
         _to([_here(_ours("service")), _here(_ours("dead-letters"))], HTTP),
         _to(gateways, *_GATEWAY),
-        *(_internet(*addresses) if addresses else []),
+        *_to_places(addresses),
     ]
 
 
-def external_ports(args: "NetworkArgs") -> list[int]:
-    """Return the ports of storage and registries: 443, and others where they are configured."""
-    registries = (_port(f"https://{registry}") for registry in args.allowed_registries)
-    storage = [_port(args.storage_endpoint)] if args.storage_endpoint else []
-    return sorted({HTTPS, *registries, *storage})
+def _storage_and_registries(args: "NetworkArgs") -> list[Manifest]:
+    """Return access to 443 everywhere, and to storage and registries that are elsewhere."""
+    urls = [f"https://{registry}" for registry in args.allowed_registries]
+    return _to_places({("", HTTPS), *_places([*urls, args.storage_endpoint])})
 
 
-def _port(url: str) -> int:
+def _to_places(places: set[tuple[str, int]]) -> list[Manifest]:
+    """Return access to ports in namespaces, or everywhere (see `_places`).
+
+    Plugins differ in whether a range of addresses means pods; a namespace always does.
+    """
+    return [
+        _to([_elsewhere(namespace)], port) if namespace else _internet(port)
+        for namespace, port in sorted(places)
+    ]
+
+
+def _places(urls: list[str]) -> set[tuple[str, int]]:
+    """Return namespace and port of each URL; no namespace where its host is not `{name}.{namespace}.svc…`."""
+    return {_place(url) for url in urls if url}
+
+
+def _place(url: str) -> tuple[str, int]:
     parts = urlsplit(url)
-    return parts.port or (HTTPS if parts.scheme == "https" else 80)
+    labels = (parts.hostname or "").split(".")
+    namespace = labels[1] if labels[2:3] == ["svc"] else ""
+    return namespace, parts.port or (HTTPS if parts.scheme == "https" else 80)
 
 
-def _internet(*ports: int) -> list[Manifest]:
+def _internet(port: int) -> Manifest:
     """Return access to every address but the metadata ones."""
-    return [_to([_block(cidr) for cidr in EVERYWHERE], *ports)]
+    return _to([_block(cidr) for cidr in EVERYWHERE], port)
 
 
 def _block(cidr: str) -> Manifest:

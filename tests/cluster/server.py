@@ -2,8 +2,10 @@
 
 import json
 import ssl
+import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +85,24 @@ class Server:
                 return False
             raise
         return True
+
+
+def refusal(server: Server, manifest: Manifest, token: str = "") -> str:
+    """The server's reasons against an object; empty if it would take it."""
+    try:
+        server.would_create(manifest, token)
+    except Refused as error:
+        return str(error)
+    return ""
+
+
+def eventually(probe: Callable[[], Any], seconds: float = 60) -> Any:
+    """Ask until the answer is true."""
+    deadline = time.monotonic() + seconds
+    while not (answer := probe()):
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.2)
+    return answer
 
 
 def plural_of(kind: str) -> str:

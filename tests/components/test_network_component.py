@@ -169,7 +169,7 @@ def test_dns_answers_over_tcp_as_well():
 
 def test_storage_and_registries_of_ones_own_open_their_ports_for_builds_and_the_service():
     own = policies(
-        storage_endpoint="http://minio.storage.svc:9000",
+        storage_endpoint="http://minio.test:9000",
         allowed_registries=("registry.test:5000/team", "ghcr.io"),
     )
 
@@ -181,8 +181,24 @@ def test_storage_and_registries_of_ones_own_open_their_ports_for_builds_and_the_
     assert not allows(policies(), PODS["build"], PODS["aws"], 9000)
 
 
+def test_storage_and_registries_inside_the_cluster_are_opened_by_namespace():
+    own = policies(
+        storage_endpoint="http://minio.storage.svc.cluster.local:9000",
+        allowed_registries=("registry.images.svc:5000",),
+        dead_letter_uri="http://letters.mail.svc",
+    )
+    storage, images, mail = (Pod(name, {"app": "any"}) for name in ("storage", "images", "mail"))
+
+    assert allows(own, PODS["build"], storage, 9000)
+    assert allows(own, PODS["service"], images, 5000)
+    assert allows(own, PODS["dispatcher"], mail, 80)
+    assert not allows(own, PODS["build"], storage, 5000)
+    assert not allows(own, PODS["build"], PODS["aws"], 9000)
+    assert not allows(own, PODS["function"], storage, 9000)
+
+
 def test_storage_on_port_80_does_not_open_the_metadata_address():
-    own = policies(storage_endpoint="http://minio.storage.svc")
+    own = policies(storage_endpoint="http://minio.test")
 
     assert allows(own, PODS["build"], PODS["aws"], 80)
     assert not allows(own, PODS["build"], PODS["metadata"], 80)

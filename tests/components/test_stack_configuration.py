@@ -126,6 +126,14 @@ def test_every_key_is_taken():
         ),
         pytest.param({"environment": "dev", "buildRoleArn": "admin"}, "buildRoleArn is 'admin'", id="role"),
         pytest.param({"environment": "dev", "storageAccessKeyId": "k"}, "belong together", id="half-a-key"),
+        pytest.param(
+            {"environment": "dev", "storageEndpoint": "http://minio:99999"}, "storageEndpoint is", id="port"
+        ),
+        pytest.param(
+            {"environment": "dev", "allowedRegistries": "a:70000"},
+            "'a:70000' is no registry",
+            id="registry-port",
+        ),
         pytest.param({"environment": "dev", "rabbitmqCluster": "A_b"}, "rabbitmqCluster is 'A_b'", id="name"),
         pytest.param(
             {"environment": "dev", "allowedRegistries": "ghcr.io,https://x"},

@@ -1,0 +1,142 @@
+"""Whole environments on a real API server: deployed, checked, changed, destroyed; and what fits into them."""
+
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from components import naming
+from components.platform import Platform
+from components.settings import PlatformSettings
+from engine import Engine, FileBackend, StackRef
+from engine.kubernetes import KubernetesProviders
+from tests.cluster.pods import REGISTRIES, build_objects, function_objects
+from tests.cluster.server import Server, declared_objects, eventually, refusal
+
+pytestmark = pytest.mark.cluster
+
+POLICIES = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
+BINDINGS = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
+
+
+@dataclass(frozen=True)
+class Environment:
+    name: str
+    up: Callable[..., dict[str, int]]
+    destroy: Callable[[], object]
+    state: Path
+    stack: StackRef
+
+
+@pytest.fixture(scope="module", params=["stg", "prd"])
+def environment(
+    request: pytest.FixtureRequest,
+    real_kubeconfig: str,
+    server: Server,
+    shared_providers: KubernetesProviders,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Environment]:
+    """An environment's stack, up; destroyed afterwards."""
+    state = tmp_path_factory.mktemp(request.param)
+    engine = Engine(FileBackend(str(state)), {"kubernetes": shared_providers})
+    stack, config = StackRef("knative-lambda", request.param), {"kubernetes:kubeconfig": real_kubeconfig}
+
+    def up(**settings: str) -> dict[str, int]:
+        given = PlatformSettings.parse(
+            {"environment": request.param, "allowedRegistries": ",".join(REGISTRIES), **settings}
+        )
+        return engine.up(stack, lambda: Platform("platform", given), config=config).changes
+
+    def destroy() -> object:
+        return engine.destroy(stack, config=config)
+
+    up()
+    yield Environment(request.param, up, destroy, state, stack)
+    destroy()
+
+
+def test_every_object_of_an_environment_passes_strict_validation(
+    server: Server, environment: Environment
+) -> None:
+    objects = declared_objects(environment.state, environment.stack)
+
+    assert len(objects) == 38
+    for manifest in objects:
+        server.accepts(manifest)
+
+
+def test_a_second_update_changes_nothing_and_a_setting_updates_in_place(environment: Environment) -> None:
+    assert environment.up().keys() == {"same"}
+    assert environment.up(quotaPods="33", apiServerCidr="10.0.0.0/24") | {"same": 0} == {
+        "same": 0,
+        "update": 3,
+    }
+    assert environment.up() | {"same": 0} == {"same": 0, "update": 3}
+
+
+def test_our_pods_fit_into_an_environment_with_all_its_guards(
+    server: Server, environment: Environment
+) -> None:
+    """Quota, defaults, pod security level and admission policies together, on pods as Knative makes them."""
+    namespace = naming.namespace(environment.name)
+    made = copy.deepcopy(function_objects(namespace)[1])
+    made["spec"]["serviceAccountName"] = "default"
+
+    eventually(lambda: refusal(server, made) == "")
+    assert refusal(server, build_objects(namespace)[1]) == ""
+    sidecar = server.would_create(made)["spec"]["containers"][1]["resources"]
+    assert sidecar == {
+        "limits": {"cpu": "200m", "memory": "128Mi"},
+        "requests": {"cpu": "25m", "memory": "64Mi"},
+    }
+
+
+def test_nothing_leaves_the_cluster_through_a_service_of_its_own(
+    server: Server, environment: Environment
+) -> None:
+    namespace = naming.namespace(environment.name)
+    exposed = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "open", "namespace": namespace},
+        "spec": {"type": "LoadBalancer", "ports": [{"port": 80}]},
+    }
+
+    assert "exceeded quota: knative-lambda-quota" in eventually(lambda: refusal(server, exposed))
+
+
+def test_destroy_leaves_nothing(server: Server, environment: Environment) -> None:
+    """And what was destroyed can be made again, which is what the other tests need of this one."""
+    namespace = naming.namespace(environment.name)
+    left = [f"/api/v1/namespaces/{namespace}"]
+    left += [
+        f"{path}/{namespace}-{name}"
+        for path in (POLICIES, BINDINGS)
+        for name in ("functions", "builds", "labels")
+    ]
+    assert all(server.exists(path) for path in left)
+
+    environment.destroy()
+
+    remaining = [path for path in left if server.exists(path)]
+    environment.up()
+    assert remaining == []
+
+
+def test_a_function_beyond_the_quota_is_refused_with_the_quotas_name(
+    server: Server, environment: Environment
+) -> None:
+    namespace = naming.namespace(environment.name)
+    service = function_objects(namespace)[0]
+    environment.up(quotaFunctions="1")
+    server.call(f"/apis/serving.knative.dev/v1/namespaces/{namespace}/services", service)
+    second = {**service, "metadata": {**service["metadata"], "name": "second"}}
+
+    refused = eventually(lambda: refusal(server, second))
+
+    assert "exceeded quota: knative-lambda-quota" in refused
+    assert "count/services.serving.knative.dev" in refused
+    environment.up()
+    assert eventually(lambda: refusal(server, second) == "")
