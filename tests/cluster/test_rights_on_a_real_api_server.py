@@ -28,7 +28,7 @@ MAY_NOT = [
         for verb in ("create", "patch", "bind", "escalate")
     ),
     *((SERVICE, "deletecollection", *what) for what in APPLIED),
-    *((SERVICE, "update", *what) for what in APPLIED),
+    *((SERVICE, verb, *what) for what in APPLIED for verb in ("update", "list")),
     (SERVICE, "create", "", "pods"),
     (SERVICE, "create", "", "pods/exec"),
     (SERVICE, "create", "", "serviceaccounts/token"),
