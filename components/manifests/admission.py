@@ -166,8 +166,10 @@ def _validation(rule: Rule, subject: str) -> Manifest:
 
 def _pod_rules(registries: Iterable[str]) -> list[Rule]:
     """Return the rules that functions and builds share."""
-    known = sorted(set(registries))
-    prefixes = _texts(f"{registry}/" for registry in known)
+    return [*_node_rules(), _image_rule(registries), *_container_rules()]
+
+
+def _node_rules() -> list[Rule]:
     return [
         Rule(
             name="hostNamespaces",
@@ -184,13 +186,23 @@ def _pod_rules(registries: Iterable[str]) -> list[Rule]:
             problem="directories of the node",
             remedy="no hostPath volume is allowed; use an emptyDir",
         ),
-        Rule(
-            name="images",
-            offenders=_containers(f"!{prefixes}.exists(r, c.image.startsWith(r))", 'c.name + "=" + c.image'),
-            problem="images of foreign registries",
-            remedy=f"allowed are {', '.join(known)}; push the image there, or add its registry to"
-            " allowedRegistries in the stack's configuration",
-        ),
+    ]
+
+
+def _image_rule(registries: Iterable[str]) -> Rule:
+    known = sorted(set(registries))
+    prefixes = _texts(f"{registry}/" for registry in known)
+    return Rule(
+        name="images",
+        offenders=_containers(f"!{prefixes}.exists(r, c.image.startsWith(r))", 'c.name + "=" + c.image'),
+        problem="images of foreign registries",
+        remedy=f"allowed are {', '.join(known)}; push the image there, or add its registry to"
+        " allowedRegistries in the stack's configuration",
+    )
+
+
+def _container_rules() -> list[Rule]:
+    return [
         Rule(
             name="unlimited",
             offenders=_containers(
