@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from engine import integrity
 from engine.errors import CheckpointRefused, EngineError
-from engine.state import PendingOperation, ResourceState, Snapshot
+from engine.state import PendingOperation, ResourceState, Snapshot, altered
 from engine.urns import is_provider_type
 from engine.values import same
 
@@ -156,7 +156,7 @@ class Journal:
                 old.gone = True
                 self._rename(old.state.urn, state.urn)  # what is not registered yet still refers to it
             else:
-                old.state = dataclasses.replace(old.state, delete=True)
+                old.state = altered(old.state, delete=True)
             self._done[state.urn] = state
             self._revision += 1
             self._end(token)
@@ -165,7 +165,7 @@ class Journal:
         """Change fields of an old entry that stays."""
         with self._lock:
             self._set_down(entry)
-            entry.state = dataclasses.replace(entry.state, **changes)
+            entry.state = altered(entry.state, **changes)
             self._revision += 1
             self._end(token)
 
@@ -182,7 +182,7 @@ class Journal:
         with self._lock:
             state = self._done[urn]
             if any(not same(getattr(state, name), value) for name, value in changes.items()):
-                self._done[urn] = state = dataclasses.replace(state, **changes)
+                self._done[urn] = state = altered(state, **changes)
                 self._revision += 1
             return state
 
@@ -382,7 +382,7 @@ def _renamed(states: tuple[ResourceState, ...], names: dict[str, str]) -> Iterat
 def _referring(state: ResourceState, names: dict[str, str], standing: set[str]) -> ResourceState:
     urn, separator, id_ = state.provider.rpartition("::")
     provider = state.provider if state.provider in standing else f"{names.get(urn, urn)}{separator}{id_}"
-    return dataclasses.replace(
+    return altered(
         state,
         parent=names.get(state.parent, state.parent),
         deleted_with=names.get(state.deleted_with, state.deleted_with),

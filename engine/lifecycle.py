@@ -1,6 +1,5 @@
 """What happens to one registered resource: compare it with its old state, and take the steps that follow."""
 
-import dataclasses
 import os
 from collections.abc import Collection, Mapping
 
@@ -13,7 +12,7 @@ from engine.masking import hidden_in, masked
 from engine.provider import CheckFailure, DiffResult, Properties, Provider
 from engine.providers import own_config
 from engine.run import Run, Stopped
-from engine.state import ResourceState
+from engine.state import ResourceState, altered
 from engine.steps import NO_DIFF, Steps
 from engine.targets import Targets
 from engine.values import contains_unknown
@@ -89,7 +88,7 @@ class Lifecycle:
         wanted = new
         if goal.ignore_changes:
             news = paths.reset(new.inputs, before.inputs, goal.ignore_changes)
-            wanted = dataclasses.replace(new, inputs=news)
+            wanted = altered(new, inputs=news)
         checked = self._checked(wanted, before.inputs, provider)
         diff = plan.with_replacements(
             self._diff(goal, checked, before, provider),
@@ -113,7 +112,7 @@ class Lifecycle:
             for failure in result.failures:
                 self._run.fail(masked(_check_failure(new, failure), secrets), urn=new.urn)
             raise Stopped
-        return dataclasses.replace(new, inputs=result.inputs)
+        return altered(new, inputs=result.inputs)
 
     def _diff(
         self, goal: Goal, new: ResourceState, old: ResourceState, provider: Provider | None

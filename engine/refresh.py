@@ -12,7 +12,7 @@ from engine.journal import Entry
 from engine.plan import marked_like, with_secrets
 from engine.provider import DiffResult, PropertyDiff, Provider, ProviderError
 from engine.run import Run, Stopped
-from engine.state import ResourceState
+from engine.state import ResourceState, altered
 from engine.steps import Steps
 from engine.targets import Targets
 from engine.threads import Workers
@@ -102,8 +102,8 @@ class Refresh:
         if found.id is None:
             return None
         inputs = marked_like(found.inputs, state.inputs) if found.inputs else state.inputs
-        after = dataclasses.replace(state, id=found.id, inputs=inputs, init_errors=found.reasons)
-        return dataclasses.replace(after, outputs=with_secrets(found.outputs, after))
+        after = altered(state, id=found.id, inputs=inputs, init_errors=found.reasons)
+        return altered(after, outputs=with_secrets(found.outputs, after))
 
     def _take(self, entry: Entry, after: ResourceState) -> None:
         before = entry.state
@@ -174,7 +174,7 @@ def _without(state: ResourceState, gone: set[str], parents: dict[str, str]) -> R
     parent = state.parent
     while parent in gone:
         parent = parents[parent]
-    return dataclasses.replace(
+    return altered(
         state,
         parent=parent,
         dependencies=tuple(urn for urn in state.dependencies if urn not in gone),

@@ -20,7 +20,7 @@ from engine.plan import marked_like, with_secrets
 from engine.provider import DiffResult, PartialFailure, Properties, Provider, ProviderError
 from engine.providers import ProviderResources, Providers
 from engine.run import Arguments, Result, Run, StepFailed, Stopped
-from engine.state import ResourceState
+from engine.state import ResourceState, altered
 from engine.urns import is_provider_type
 from engine.values import same
 
@@ -67,13 +67,13 @@ class Steps:
     def same(self, new: ResourceState, old: Entry) -> ResourceState:
         """Keep a resource: id, outputs and times stay, options are taken over. No provider call."""
         before = old.state
-        state = dataclasses.replace(
+        state = altered(
             new, id=before.id, outputs=before.outputs, created=before.created, modified=before.modified
         )
         if state == before and same(state.inputs, before.inputs):
             state = before
         elif state.custom:  # what is secret may be said anew
-            state = dataclasses.replace(state, outputs=with_secrets(before.outputs, state))
+            state = altered(state, outputs=with_secrets(before.outputs, state))
         with self.running(Step(op=Op.SAME, old=before, new=state)):
             if is_provider_type(state.type):
                 self.provider_resources.keep(state.urn, state.id, state.inputs)
@@ -100,12 +100,12 @@ class Steps:
     def update(self, new: ResourceState, old: Entry, diff: DiffResult = NO_DIFF) -> ResourceState:
         """Update a resource in place."""
         before = old.state
-        kept = dataclasses.replace(new, id=before.id, created=before.created, modified=before.modified)
+        kept = altered(new, id=before.id, created=before.created, modified=before.modified)
         with self.running(_step(Op.UPDATE, before, kept, diff)) as outcome:
             self._hooks.before("update", old=before, new=kept)
             provider = self.provider_for(new)
             if provider is None:
-                state = dataclasses.replace(kept, outputs=before.outputs)
+                state = altered(kept, outputs=before.outputs)
                 self._journal.record(state, old=old)
             else:
                 state = self._update(kept, provider, old)
@@ -254,10 +254,10 @@ class Steps:
             except PartialFailure as failure:
                 # The old inputs stay, so that the next run sees the difference again and goes on with it.
                 partial = _finished(new, failure.outputs, reasons=failure.reasons)
-                partial = dataclasses.replace(partial, inputs=before.inputs, modified=now())
+                partial = altered(partial, inputs=before.inputs, modified=now())
                 self._journal.record(partial, old=old, token=token)
                 raise
-        state = dataclasses.replace(_finished(new, outputs), modified=now())
+        state = altered(_finished(new, outputs), modified=now())
         self._journal.record(state, old=old, token=token)
         return state
 
@@ -288,9 +288,7 @@ class Steps:
         if before is None:
             return state
         changed = not (same(before.inputs, state.inputs) and same(before.outputs, state.outputs))
-        return dataclasses.replace(
-            state, created=before.created, modified=now() if changed else before.modified
-        )
+        return altered(state, created=before.created, modified=now() if changed else before.modified)
 
     def _found(self, new: ResourceState) -> ResourceState:
         """Return the resource that is to be imported, as its provider finds it."""
@@ -302,7 +300,7 @@ class Steps:
                 f"the provider of {new.type} does not support importing: it told no inputs of "
                 f"{new.import_id!r}; leave the `import_` option out"
             )
-        new = dataclasses.replace(new, inputs=marked_like(found.inputs, new.inputs))
+        new = altered(new, inputs=marked_like(found.inputs, new.inputs))
         return _stamped(_finished(new, found.outputs, id_=found.id or new.import_id, reasons=found.reasons))
 
     def _provider(self, state: ResourceState) -> Provider:
@@ -368,7 +366,7 @@ def _step(op: Op, old: ResourceState | None, new: ResourceState, diff: DiffResul
 def _finished(
     new: ResourceState, outputs: Properties, *, id_: str | None = None, reasons: tuple[str, ...] = ()
 ) -> ResourceState:
-    return dataclasses.replace(
+    return altered(
         new,
         id=new.id if id_ is None else id_,
         outputs=with_secrets(outputs, new),
@@ -378,7 +376,7 @@ def _finished(
 
 def _stamped(state: ResourceState) -> ResourceState:
     moment = now()
-    return dataclasses.replace(state, created=moment, modified=moment)
+    return altered(state, created=moment, modified=moment)
 
 
 def _protected(state: ResourceState) -> Protected:
