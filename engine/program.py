@@ -18,6 +18,7 @@ from pulumi.runtime.settings import ROOT, Settings, configure
 from engine import sdk, sdk_futures
 from engine.callbacks import Callbacks
 from engine.errors import EngineError
+from engine.loop import Loop
 from engine.monitor import LogSink, Monitor
 from engine.names import ORGANIZATION
 from engine.run import Run
@@ -87,9 +88,8 @@ def _execute(
         )
     )
     set_all_config(config, secret_keys)
-    loop = asyncio.new_event_loop()
     executor = workers.executor(run.parallel * THREADS_PER_STEP)
-    loop.set_default_executor(executor)
+    loop = Loop(executor)
     loop.set_exception_handler(_unobserved)
     callbacks.open(monitor, loop, executor)
     main = loop.create_task(run_in_stack(program))  # type: ignore[arg-type]

@@ -5,7 +5,7 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent import futures
 from typing import Any, Final, ParamSpec, TypeVar
 
 Arguments = ParamSpec("Arguments")
@@ -58,15 +58,10 @@ class Workers:
             return True
 
 
-class Executor(ThreadPoolExecutor):
-    """One operation's share of the workers.
-
-    A ThreadPoolExecutor only because asyncio takes nothing else as a loop's default executor; it starts no
-    threads of its own.
-    """
+class Executor(futures.Executor):
+    """One operation's share of the workers; it starts no threads of its own."""
 
     def __init__(self, workers: Workers, limit: int) -> None:
-        super().__init__(max_workers=1)
         self._workers = workers
         self._limit = limit
         self._waiting: deque[Callable[[], None]] = deque()
@@ -76,19 +71,19 @@ class Executor(ThreadPoolExecutor):
 
     def submit(
         self, fn: Callable[Arguments, Result], /, *args: Arguments.args, **kwargs: Arguments.kwargs
-    ) -> Future[Result]:
+    ) -> futures.Future[Result]:
         """Run the call as soon as one of the threads is free."""
-        future: Future[Result] = Future()
+        future: futures.Future[Result] = futures.Future()
+        self.start(lambda: _fulfil(future, lambda: fn(*args, **kwargs)))
+        return future
 
-        def work() -> None:
-            _fulfil(future, lambda: fn(*args, **kwargs))
-
+    def start(self, work: Callable[[], None]) -> None:
+        """Have the work done as soon as one of the threads is free; it must not raise."""
         with self._changed:
             if self._closed:
                 raise RuntimeError("the executor was shut down")
             self._waiting.append(work)
         self._start()
-        return future
 
     @contextlib.contextmanager
     def standing_back(self) -> Iterator[None]:
@@ -130,7 +125,7 @@ class Executor(ThreadPoolExecutor):
             work()
 
 
-def _fulfil(future: Future[Any], call: Callable[[], Any]) -> None:
+def _fulfil(future: futures.Future[Any], call: Callable[[], Any]) -> None:
     if not future.set_running_or_notify_cancel():
         return
     try:
