@@ -24,11 +24,12 @@ the wait may have been cancelled."""
 
 _POLL_SECONDS = 1.0
 
-COLLECTOR_PAUSES = (0.015, 0.03, 0.06, 0.12)
+COLLECTOR_PAUSES = (0.02, 0.03)
 """Seconds between looks at an object that only the garbage collector holds, before it is watched.
 
 The collector takes some 20 to 60 ms, and a look takes a connection of the pool; a watch uses up a connection,
-whose handshake costs as much as five looks.
+whose handshake costs as much as five looks. Where so many deletions wait for the collector that it takes
+longer, the looks are for nothing: so there are only two.
 """
 
 _COLLECTOR_FINALIZERS = frozenset(("foregroundDeletion", "orphan"))
