@@ -47,7 +47,7 @@ clean:  ## remove the environment and everything that was made
 	rm -rf $(VENV) .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache benchmarks/results
 
 $(VENV)/.uv: requirements/uv.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " \
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11, 4) and "Python 3.11.4 or newer is needed, this is " \
 	  + sys.version.split()[0] + "; name another with make PYTHON=python3.11")'
 	@echo "making $(VENV) with the pinned requirements (once)"
 	@$(PYTHON) -m venv $(VENV)
