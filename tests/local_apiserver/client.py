@@ -108,14 +108,14 @@ class Api:
             reply.close()
             reply.release_conn()
 
-    def until(self, resource: str, holds: Callable[[Answer], bool]) -> Answer:
+    def until(self, resource: str, holds: Callable[[Answer], bool], seconds: float = DEADLINE) -> Answer:
         """Poll an object until something holds of it."""
-        return until(lambda: self.get(resource), holds)
+        return until(lambda: self.get(resource), holds, seconds)
 
 
-def until(ask: Callable[[], Any], holds: Callable[[Any], bool]) -> Any:
-    """Ask again and again until the answer is right; fail with the last one at the deadline."""
-    end = time.monotonic() + DEADLINE
+def until(ask: Callable[[], Any], holds: Callable[[Any], bool], seconds: float = DEADLINE) -> Any:
+    """Ask again and again until the answer is right; fail with the last one when the seconds are over."""
+    end = time.monotonic() + seconds
     while True:
         answer = ask()
         if holds(answer):
