@@ -1,7 +1,7 @@
 """The platform and its functions as Pulumi components, one a file; pure planners are in `manifests`.
 
     naming      every name, from an environment's or a function's ids (pure)
-    settings    the platform's stack configuration, typed and validated
+    settings    the platform's stack configuration, typed and validated (a package)
     capacity    what each environment may use (pure)
     platform    Platform: everything that the main job needs in one environment, composed of:
     namespace   PlatformNamespace: the namespace with its pod security level

@@ -60,10 +60,10 @@ def _access(args: PlatformSettings, namespace: pulumi.Output[str]) -> AccessArgs
     return AccessArgs(
         namespace=namespace,
         engine=args.engine,
-        build_role_arn=args.build_role_arn,
-        service_role_arn=args.service_role_arn,
-        access_key_id=args.storage_access_key_id,
-        secret_access_key=args.storage_secret_access_key,
+        build_role_arn=args.access.build_role_arn,
+        service_role_arn=args.access.service_role_arn,
+        access_key_id=args.storage.access_key_id,
+        secret_access_key=args.storage.secret_access_key,
     )
 
 
@@ -71,11 +71,11 @@ def _broker(args: PlatformSettings, namespace: pulumi.Output[str]) -> BrokerArgs
     return BrokerArgs(
         broker_name=naming.broker_name(args.environment),
         namespace=namespace,
-        rabbitmq_cluster=args.rabbitmq_cluster,
-        rabbitmq_namespace=args.rabbitmq_namespace,
+        rabbitmq_cluster=args.rabbitmq.cluster,
+        rabbitmq_namespace=args.rabbitmq.namespace,
         event_types=EVENT_TYPES,
-        subscriber_uri=args.subscriber_uri,
-        dead_letter_uri=args.dead_letter_uri,
+        subscriber_uri=args.delivery.subscriber_uri,
+        dead_letter_uri=args.delivery.dead_letter_uri,
     )
 
 
@@ -83,16 +83,16 @@ def _network(args: PlatformSettings, namespace: pulumi.Output[str]) -> NetworkAr
     return NetworkArgs(
         namespace=namespace,
         broker_name=naming.broker_name(args.environment),
-        rabbitmq_namespace=args.rabbitmq_namespace,
-        serving_namespace=args.serving_namespace,
-        ingress_namespace=args.ingress_namespace,
-        monitoring_namespace=args.monitoring_namespace,
-        notifi_namespace=args.notifi_namespace,
-        api_server_cidr=args.api_server_cidr,
-        storage_endpoint=args.storage_endpoint,
+        rabbitmq_namespace=args.rabbitmq.namespace,
+        serving_namespace=args.neighbours.serving_namespace,
+        ingress_namespace=args.neighbours.ingress_namespace,
+        monitoring_namespace=args.neighbours.monitoring_namespace,
+        notifi_namespace=args.neighbours.notifi_namespace,
+        api_server_cidr=args.neighbours.api_server_cidr,
+        storage_endpoint=args.storage.endpoint,
         allowed_registries=args.allowed_registries,
-        subscriber_uri=args.subscriber_uri,
-        dead_letter_uri=args.dead_letter_uri,
+        subscriber_uri=args.delivery.subscriber_uri,
+        dead_letter_uri=args.delivery.dead_letter_uri,
     )
 
 

@@ -59,7 +59,7 @@ class Declared(MockMonitor):
         return sorted((row for row in rows if row[0] != "pulumi:pulumi:Stack"), key=lambda row: row[1])
 
 
-def declare(program, config=None):
+def declare(program, config=None, secrets=()):
     """Run the program in loops and a context of its own, and return what it declared."""
     loops = [asyncio.new_event_loop()]
 
@@ -72,17 +72,17 @@ def declare(program, config=None):
     try:
         with ThreadPoolExecutor(initializer=give_a_loop) as threads:
             loops[0].set_default_executor(threads)
-            return contextvars.copy_context().run(_declare, program, config or {})
+            return contextvars.copy_context().run(_declare, program, config or {}, secrets)
     finally:
         asyncio.set_event_loop(None)
         for loop in loops:
             loop.close()
 
 
-def _declare(program, config):
+def _declare(program, config, secrets):
     monitor = Declared()
     pulumi.runtime.set_mocks(monitor.mocks, project="knative-lambda", stack="test", monitor=monitor)
-    pulumi.runtime.set_all_config(config, [])
+    pulumi.runtime.set_all_config(config, list(secrets))
 
     @pulumi.runtime.test
     def run():

@@ -1,6 +1,7 @@
 """The platform's stack configuration, from the files in stacks/ to the program."""
 
 import dataclasses
+import re
 import runpy
 from pathlib import Path
 
@@ -9,7 +10,13 @@ import pytest
 import yaml
 
 from components.capacity import CAPACITIES
-from components.settings import ENVIRONMENTS, PlatformSettings, SettingsError
+from components.settings import ENVIRONMENTS, KEYS, PlatformSettings, SettingsError
+from components.settings.access import AccessSettings
+from components.settings.delivery import DeliverySettings
+from components.settings.neighbours import NeighbourSettings
+from components.settings.quota import QuotaSettings
+from components.settings.rabbitmq import RabbitmqSettings
+from components.settings.storage import StorageSettings
 from tests.components.declaring import declare
 
 ROOT = Path(__file__).parents[2]
@@ -17,29 +24,38 @@ ROLE = "arn:aws:iam::123456789012:role/builds"
 
 
 def test_the_defaults_follow_from_the_environment():
-    assert PlatformSettings.parse({"environment": "stg"}) == PlatformSettings(
+    stg = PlatformSettings.parse({"environment": "stg"})
+
+    assert stg == PlatformSettings(
         environment="stg",
-        rabbitmq_cluster="rabbitmq-cluster-stg",
-        rabbitmq_namespace="rabbitmq-stg",
-        storage_endpoint="",
+        engine="embedded",
         allowed_registries=(
             "339954290315.dkr.ecr.us-west-2.amazonaws.com",
             "gcr.io/kaniko-project",
             "gcr.io/knative-releases",
         ),
-        serving_namespace="knative-serving",
-        ingress_namespace="knative-serving",
-        monitoring_namespace="monitoring",
-        notifi_namespace="notifi",
-        api_server_cidr="",
+        access=AccessSettings(build_role_arn="", service_role_arn=""),
+        delivery=DeliverySettings(subscriber_uri="", dead_letter_uri=""),
+        neighbours=NeighbourSettings(
+            serving_namespace="knative-serving",
+            ingress_namespace="knative-serving",
+            monitoring_namespace="monitoring",
+            notifi_namespace="notifi",
+            api_server_cidr="",
+        ),
+        quota=QuotaSettings(),
+        rabbitmq=RabbitmqSettings(cluster="rabbitmq-cluster-stg", namespace="rabbitmq-stg"),
+        storage=StorageSettings(endpoint="", access_key_id="", secret_access_key=None),
     )
 
 
 def test_the_gateway_is_looked_for_where_knative_is():
     given = {"environment": "dev", "servingNamespace": "knative"}
 
-    assert PlatformSettings.parse(given).ingress_namespace == "knative"
-    assert PlatformSettings.parse({**given, "ingressNamespace": "istio"}).ingress_namespace == "istio"
+    assert PlatformSettings.parse(given).neighbours.ingress_namespace == "knative"
+    assert (
+        PlatformSettings.parse({**given, "ingressNamespace": "istio"}).neighbours.ingress_namespace == "istio"
+    )
 
 
 def test_a_quota_that_is_set_takes_the_place_of_the_environments_own():
@@ -78,32 +94,38 @@ def test_every_key_is_taken():
         "quotaVolumeClaims": "8",
     }
 
-    assert PlatformSettings.parse(values, has_secret=True) == PlatformSettings(
+    secret = object()
+    assert PlatformSettings.parse(values, {"storageSecretAccessKey": secret}) == PlatformSettings(
         environment="local",
         engine="automation-api",
-        rabbitmq_cluster="rabbit",
-        rabbitmq_namespace="rabbits",
-        subscriber_uri="http://127.0.0.1:1",
-        dead_letter_uri="https://dead.test/letters",
-        build_role_arn=ROLE,
-        service_role_arn=ROLE,
-        storage_access_key_id="key",
-        storage_endpoint="http://minio.storage.svc:9000",
         allowed_registries=("registry.test:5000/team", "ghcr.io/owner"),
-        serving_namespace="serving",
-        ingress_namespace="gateways",
-        monitoring_namespace="prom",
-        notifi_namespace="alerts",
-        api_server_cidr="10.0.0.1/32",
-        quota_requests_cores=1,
-        quota_requests_gib=2,
-        quota_limits_cores=3,
-        quota_limits_gib=4,
-        quota_pods=5,
-        quota_functions=6,
-        quota_builds=7,
-        quota_volume_claims=8,
+        access=AccessSettings(build_role_arn=ROLE, service_role_arn=ROLE),
+        delivery=DeliverySettings(
+            subscriber_uri="http://127.0.0.1:1", dead_letter_uri="https://dead.test/letters"
+        ),
+        neighbours=NeighbourSettings(
+            serving_namespace="serving",
+            ingress_namespace="gateways",
+            monitoring_namespace="prom",
+            notifi_namespace="alerts",
+            api_server_cidr="10.0.0.1/32",
+        ),
+        quota=QuotaSettings(
+            requests_cores=1,
+            requests_gib=2,
+            limits_cores=3,
+            limits_gib=4,
+            pods=5,
+            functions=6,
+            builds=7,
+            volume_claims=8,
+        ),
+        rabbitmq=RabbitmqSettings(cluster="rabbit", namespace="rabbits"),
+        storage=StorageSettings(
+            endpoint="http://minio.storage.svc:9000", access_key_id="key", secret_access_key=secret
+        ),
     )
+    assert {*values, "storageSecretAccessKey"} == KEYS.keys()
 
 
 @pytest.mark.parametrize(
@@ -149,7 +171,19 @@ def test_every_key_is_taken():
             id="requests-above-limits",
         ),
         pytest.param(
-            {"environment": "dev", "colour": "red"}, "colour is no key of this project", id="unknown"
+            {"environment": "dev", "colour": "red"},
+            "colour is no key of this project: stacks/R",
+            id="unknown",
+        ),
+        pytest.param(
+            {"environment": "dev", "quotaPod": "1"},
+            r"quotaPod is no key of this project \(did you mean quotaPods",
+            id="misspelt",
+        ),
+        pytest.param(
+            {"environment": "dev", "storageSecretAccessKey": ""},
+            "storageSecretAccessKey is in plain text: set it with `pulumi config set --secret",
+            id="plain-secret",
         ),
     ],
 )
@@ -161,12 +195,18 @@ def test_a_wrong_value_is_refused_with_what_is_allowed(values, problem):
 def test_all_mistakes_are_told_at_once():
     with pytest.raises(SettingsError) as refused:
         PlatformSettings.parse({"environment": "x", "subscriberUri": "y", "quotaPods": "z", "colour": "red"})
+    with pytest.raises(SettingsError) as across:
+        PlatformSettings.parse({"environment": "dev", "quotaLimitsGib": "1", "storageAccessKeyId": "k"})
 
     assert [problem.split(" is ")[0] for problem in refused.value.problems] == [
         "colour",
         "environment",
         "subscriberUri",
         "quotaPods",
+    ]
+    assert [problem.split(" ")[0] for problem in across.value.problems] == [
+        "quotaRequestsGib",
+        "storageAccessKeyId",
     ]
 
 
@@ -206,9 +246,9 @@ def test_the_running_programs_configuration_is_read_with_its_secret():
     def program():
         settings = PlatformSettings.from_config(pulumi.Config("knative-lambda"))
         assert "very-secret" not in repr(settings)
-        settings.storage_secret_access_key.apply(seen.append)
+        settings.storage.secret_access_key.apply(seen.append)
 
-    declare(program, config)
+    declare(program, config, secrets=["knative-lambda:storageSecretAccessKey"])
 
     assert seen == ["very-secret"]
 
@@ -221,18 +261,24 @@ def test_an_unknown_key_of_the_running_program_is_refused():
         declare(program, {"knative-lambda:environment": "dev", "knative-lambda:colour": "red"})
 
 
-def test_every_key_is_described_in_the_readme():
+def test_a_secret_of_the_running_program_that_is_in_plain_text_is_refused_without_being_told():
+    def program():
+        PlatformSettings.from_config(pulumi.Config("knative-lambda"))
+
+    with pytest.raises(SettingsError, match="storageSecretAccessKey is in plain text") as refused:
+        declare(
+            program,
+            {
+                "knative-lambda:environment": "dev",
+                "knative-lambda:storageAccessKeyId": "key",
+                "knative-lambda:storageSecretAccessKey": "very-secret",
+            },
+        )
+
+    assert "very-secret" not in str(refused.value)
+
+
+def test_every_key_is_described_in_the_readme_and_no_other():
     text = (ROOT / "stacks" / "README.md").read_text()
-    keys = ["environment", "engine", "rabbitmqCluster", "rabbitmqNamespace"]
-    keys += ["subscriberUri", "deadLetterUri"]
-    keys += ["buildRoleArn", "serviceRoleArn", "storageAccessKeyId", "storageSecretAccessKey"]
-    keys += ["storageEndpoint", "allowedRegistries", "apiServerCidr"]
-    keys += ["servingNamespace", "ingressNamespace", "monitoringNamespace", "notifiNamespace"]
-    keys += ["quotaRequestsCores", "quotaRequestsGib", "quotaLimitsCores", "quotaLimitsGib"]
-    keys += ["quotaPods", "quotaFunctions", "quotaBuilds", "quotaVolumeClaims"]
 
-    with pytest.raises(SettingsError) as refused:
-        PlatformSettings.parse({"environment": "dev", "colour": "red"})
-
-    assert all(f"| `{key}` |" in text for key in keys)
-    assert refused.value.problems[0].endswith(", ".join(sorted(keys)))
+    assert set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)) == KEYS.keys()

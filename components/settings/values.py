@@ -6,10 +6,10 @@ empty text: an empty value means the default.
 
 import ipaddress
 import re
+from collections.abc import Callable
 from typing import Final
 from urllib.parse import urlsplit
 
-from components.engines import ENGINES
 from components.naming import MAX_LABEL
 
 _ROLE_ARN: Final = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/.+")
@@ -23,11 +23,22 @@ def text(value: str) -> str:
     return value
 
 
-def engine(value: str) -> str:
-    """Return the name of an engine."""
-    if value not in ENGINES:
-        raise ValueError(f"set it to one of {', '.join(ENGINES)}")
-    return value
+def choice(*allowed: str) -> Callable[[str], str]:
+    """Return a reader that takes these texts and no others."""
+
+    def read(value: str) -> str:
+        if value not in allowed:
+            raise ValueError(f"set it to one of {', '.join(allowed)}")
+        return value
+
+    return read
+
+
+def flag(value: str) -> bool:
+    """Return whether the text is `true`; takes `true` and `false`."""
+    if value not in {"true", "false"}:
+        raise ValueError("set it to true or false")
+    return value == "true"
 
 
 def url(value: str) -> str:

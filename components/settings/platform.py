@@ -1,0 +1,155 @@
+"""PlatformSettings: one environment's configuration, whole.
+
+Keys are under the project's name: `knative-lambda:rabbitmqCluster`.
+"""
+
+import dataclasses
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pulumi
+from pulumi.runtime.config import CONFIG, is_config_secret
+
+from components.capacity import Capacity
+from components.engines import EMBEDDED, ENGINES
+from components.settings import fields, values
+from components.settings.access import AccessSettings
+from components.settings.delivery import DeliverySettings
+from components.settings.fields import Group, SettingsError, setting
+from components.settings.neighbours import NeighbourSettings
+from components.settings.quota import QuotaSettings
+from components.settings.rabbitmq import RabbitmqSettings
+from components.settings.storage import StorageSettings
+
+ENVIRONMENTS: Final = ("local", "dev", "stg", "prd")
+
+EVENT_TYPES: Final = (
+    "network.notifi.lambda.build.start",
+    "network.notifi.lambda.build.complete",
+    "network.notifi.lambda.build.failed",
+    "network.notifi.lambda.job.start",
+    "network.notifi.lambda.parser.start",
+    "network.notifi.lambda.parser.complete",
+    "network.notifi.lambda.service.delete",
+    "io.knative.lambda.command.build.start",
+    "io.knative.lambda.command.build.retry",
+    "io.knative.lambda.command.service.delete",
+    "io.knative.lambda.lifecycle.build.completed",
+    "io.knative.lambda.lifecycle.build.failed",
+    "io.knative.lambda.lifecycle.build.timeout",
+)
+"""What the automation service is subscribed to."""
+
+REGISTRIES: Final = (
+    "339954290315.dkr.ecr.us-west-2.amazonaws.com",
+    "gcr.io/kaniko-project",
+    "gcr.io/knative-releases",
+)
+"""Where images may come from: the contract's registry, Kaniko's executor, Knative's queue-proxy."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlatformSettings(Group):
+    """One environment's configuration."""
+
+    environment: str = setting(values.choice(*ENVIRONMENTS))
+    """local, dev, stg or prd; names the namespace, the broker and the buckets."""
+    engine: str = setting(values.choice(*ENGINES), EMBEDDED)
+    """What carries out the updates of functions, one of ENGINES."""
+    allowed_registries: tuple[str, ...] = setting(values.registries, REGISTRIES)
+    """Registries that images of functions and builds may come from."""
+    access: AccessSettings
+    """IAM roles."""
+    delivery: DeliverySettings
+    """Where the platform's own events go."""
+    neighbours: NeighbourSettings
+    """What the environment talks to."""
+    quota: QuotaSettings
+    """What differs from the environment's capacity."""
+    rabbitmq: RabbitmqSettings
+    """The cluster behind the Broker."""
+    storage: StorageSettings
+    """Where code and build contexts are."""
+
+    @property
+    def capacity(self) -> Capacity | None:
+        """What the environment may use; None in `local`, where nothing enforces it."""
+        return self.quota.capacity(self.environment)
+
+    @classmethod
+    def from_config(cls, config: pulumi.Config) -> "PlatformSettings":
+        """Read the running program's stack configuration. Raises SettingsError."""
+        prefix = f"{config.name}:"
+        given = {key.removeprefix(prefix) for key in CONFIG.get() if key.startswith(prefix)}
+        secrets = {name: config.get_secret(name) for name, key in KEYS.items() if key.is_secret}
+        open_ = [name for name in secrets if config.get(name) and not is_config_secret(prefix + name)]
+        texts = {name: config.get(name) or "" for name in sorted({*given, *KEYS} - secrets.keys())}
+        return cls.parse(
+            {name: text for name, text in texts.items() if text or name in given} | dict.fromkeys(open_, ""),
+            {name: value for name, value in secrets.items() if value is not None},
+        )
+
+    @classmethod
+    def parse(
+        cls, texts: Mapping[str, str], secrets: Mapping[str, pulumi.Output[str]] | None = None
+    ) -> "PlatformSettings":
+        """Build settings from texts and secrets by key; a secret's key among the texts is one too many.
+
+        Raises SettingsError.
+        """
+        read = fields.Values.read(KEYS, texts, secrets or {})
+        problems = [*_unknown(texts), *_in_plain_text(texts), *_no_environment(texts), *read.problems]
+        own = read.given.get("", {})
+        if "environment" in own:
+            groups: dict[str, Any] = {
+                name: read.build(name, kind, own["environment"]) for name, kind in GROUPS.items()
+            }
+            for name, group in groups.items():
+                problems += [] if name in read.broken else group.problems(own["environment"])
+            if not problems:
+                return cls(**own, **groups)
+        raise SettingsError(problems)
+
+
+GROUPS: Final[Mapping[str, type[Group]]] = {
+    field.name: field.type
+    for field in dataclasses.fields(PlatformSettings)
+    if isinstance(field.type, type) and issubclass(field.type, Group)
+}
+"""By the name of their field."""
+
+KEYS: Final[Mapping[str, fields.Key]] = {
+    **fields.keys("", PlatformSettings),
+    **{key: found for name, kind in GROUPS.items() for key, found in fields.keys(name, kind).items()},
+}
+"""Every key that a stack file may have."""
+
+
+def _unknown(texts: Mapping[str, str]) -> list[str]:
+    return [
+        f"{key} is no key of this project{_nearest(key)}: stacks/README.md lists them all"
+        for key in sorted(texts)
+        if key not in KEYS
+    ]
+
+
+def _in_plain_text(texts: Mapping[str, str]) -> list[str]:
+    return [
+        f"{key} is in plain text: set it with `pulumi config set --secret {key}`, and change it"
+        for key in texts
+        if key in KEYS and KEYS[key].is_secret
+    ]
+
+
+def _nearest(key: str) -> str:
+    found = difflib.get_close_matches(key, KEYS, n=3)
+    return f" (did you mean {' or '.join(found)}?)" if found else ""
+
+
+def _no_environment(texts: Mapping[str, str]) -> list[str]:
+    """Return that the one key without a default is missing; the reader tells of a wrong one."""
+    if texts.get("environment"):
+        return []
+    return [f"environment is '': set it to one of {', '.join(ENVIRONMENTS)}"]

@@ -1,0 +1,19 @@
+"""Which RabbitMQ cluster is behind the Broker."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from components.settings import values
+from components.settings.fields import Group, setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class RabbitmqSettings(Group):
+    """The RabbitmqCluster."""
+
+    PREFIX: ClassVar[str] = "rabbitmq"
+
+    cluster: str = setting(values.label, derived=lambda environment, _: f"rabbitmq-cluster-{environment}")
+    """Its name."""
+    namespace: str = setting(values.label, derived=lambda environment, _: f"rabbitmq-{environment}")
+    """Its namespace."""
