@@ -1,10 +1,10 @@
 """Property paths such as `spec.ports[0]["a.b"]` and `data.*`.
 
-What ignoreChanges and replaceOnChanges name.
+What ignoreChanges and replaceOnChanges name, and what differences are told by.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from engine.values import Secret
@@ -13,8 +13,10 @@ Path = tuple[str | int, ...]
 """Keys of objects as str, indices of lists as int; `*` is a wildcard for either."""
 
 WILDCARD: Final = "*"
+ABSENT: Final = object()
+"""Stands for a value that is not there."""
+
 _STEP = re.compile(r'\.?([^.\[\]"]+)|\.?\[(?:"((?:[^"\\]|\\.)*)"|(\d+)|(\*))\]|\.?"((?:[^"\\]|\\.)*)"')
-_MISSING: Final = object()
 
 
 def parse(text: str) -> Path:
@@ -35,6 +37,15 @@ def covers(path: Path, other: Path) -> bool:
     return len(path) <= len(other) and all(
         step in (WILDCARD, found) for step, found in zip(path, other, strict=False)
     )
+
+
+def member(container: Any, step: str | int) -> Any:
+    """Return what is at one step of a path, ABSENT if nothing is."""
+    if isinstance(container, Mapping) and isinstance(step, str):
+        return container.get(step, ABSENT)
+    if isinstance(container, list) and isinstance(step, int) and step < len(container):
+        return container[step]
+    return ABSENT
 
 
 def reset(new: dict[str, Any], old: dict[str, Any], paths: Sequence[str]) -> dict[str, Any]:
@@ -76,10 +87,10 @@ def _reset_object(new: dict[str, Any], old: dict[str, Any], path: Path) -> dict[
     result = dict(new)
     for key in dict.fromkeys([*new, *old]) if step == WILDCARD else [str(step)]:
         if not rest:
-            result[key] = old.get(key, _MISSING)
+            result[key] = old.get(key, ABSENT)
         elif key in new and key in old:
             result[key] = _reset(new[key], old[key], rest)
-    return {key: value for key, value in result.items() if value is not _MISSING}
+    return {key: value for key, value in result.items() if value is not ABSENT}
 
 
 def _reset_list(new: list[Any], old: list[Any], path: Path) -> list[Any]:

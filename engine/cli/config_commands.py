@@ -9,6 +9,7 @@ from typing import Any
 from engine.cli import tables, values
 from engine.cli.errors import CliError, misused
 from engine.cli.session import Session
+from engine.paths import ABSENT
 
 
 def store(session: Session, assignments: Iterable[str], *, path: bool) -> None:
@@ -48,8 +49,8 @@ def set_value(session: Session, args: argparse.Namespace) -> int:
 def get_value(session: Session, args: argparse.Namespace) -> int:
     """Print one value, decrypted."""
     key, path = _located(session, args)
-    value = values.at(session.file.config.get(key, values.ABSENT), path)
-    if value is values.ABSENT:
+    value = values.at(session.file.config.get(key, ABSENT), path)
+    if value is ABSENT:
         raise CliError(f"configuration key '{args.key}' not found for stack '{session.stack.name}'")
     text = values.text_of(values.revealed(value, session.decrypt))
     if args.json:

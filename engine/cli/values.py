@@ -5,15 +5,14 @@ A value is what YAML has: a scalar, a list or a map; `{secure: v1:...}` is an en
 
 import copy
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Final
 
 from engine import paths
 from engine.cli.errors import misused
+from engine.paths import ABSENT, member
 
 MASK: Final = "[secret]"
-ABSENT: Final = object()
-"""Stands for a value that is not there."""
 
 _SECURE: Final = "secure"
 
@@ -93,15 +92,6 @@ def typed(text: str, kind: str) -> Any:
         return readers[kind](text)
     except ValueError as error:
         raise misused(f"the value {text!r} is no {kind}") from error
-
-
-def member(container: Any, step: str | int) -> Any:
-    """Return what is at one step of a path, ABSENT if nothing is."""
-    if isinstance(container, Mapping) and isinstance(step, str):
-        return container.get(step, ABSENT)
-    if isinstance(container, list) and isinstance(step, int) and step < len(container):
-        return container[step]
-    return ABSENT
 
 
 def at(value: Any, path: paths.Path) -> Any:

@@ -7,6 +7,7 @@ from engine import urns
 from engine.cli.display import diff, report, tree
 from engine.cli.display.board import Board
 from engine.cli.display.tree import Choices
+from engine.differences import reason
 from engine.specials import SECRET, SIGNATURE, UNKNOWN_TEXT
 
 SECRETED = {SIGNATURE: SECRET, "ciphertext": "[secret]"}
@@ -291,9 +292,9 @@ def test_the_reasons_of_replacements_are_told_in_words() -> None:
         ("provider", "its provider is replaced"),
         ("id", "it was asked for, by --replace or a taint"),
     ):
-        assert diff.reason({"keys": [key]}) == text
-    assert diff.reason({"keys": ["name"], "diffs": ["name.first"]}) == "name cannot be changed in place"
-    assert diff.reason({"keys": []}) == ""
+        assert reason({"keys": [key]}) == text
+    assert reason({"keys": ["name"], "diffs": ["name.first"]}) == "name cannot be changed in place"
+    assert reason({"keys": []}) == ""
 
 
 def test_properties_of_a_new_resource_are_listed() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from engine.cli import configuration, values
 from engine.cli.errors import CliError
+from engine.paths import ABSENT
 
 
 def shout(token: str) -> str:
@@ -90,7 +91,7 @@ def test_removing_leaves_nothing_that_looks_like_a_secret() -> None:
 
 
 def test_a_secret_has_no_inside() -> None:
-    assert values.at({"a": {"secure": "x"}}, ("a", "secure")) is values.ABSENT
+    assert values.at({"a": {"secure": "x"}}, ("a", "secure")) is ABSENT
 
 
 def resolve(declared: dict[str, Any], given: dict[str, Any]) -> configuration.Configuration:

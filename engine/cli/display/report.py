@@ -12,8 +12,9 @@ from engine.cli.display import diff
 from engine.cli.display.board import Board, Metadata
 from engine.cli.display.tree import Choices
 from engine.cli.display.words import REPLACEMENT_PARTS, changes_in_order, plural, wording
-from engine.cli.values import ABSENT
+from engine.differences import Change, changes, reason
 from engine.events import Op
+from engine.paths import ABSENT
 from engine.urns import STACK_TYPE
 
 _HEAD = "bold magenta"
@@ -101,7 +102,7 @@ def _message_lines(text: str, severity: str) -> Iterator[Text]:
 
 
 def _output(name: str, old: Any, new: Any, board: Board) -> Text:
-    change = diff.Change(name, old, new)
+    change = Change(name, old, new)
     if old is ABSENT:
         fresh = board.rows[board.stack_urn].op == Op.CREATE
         return Text(
@@ -135,16 +136,16 @@ def _step_lines(step: Metadata, depth: int) -> list[Text]:
     identity = (step.get("old") or {}).get("id") or state.get("id")
     found += [Text(f"{indent}    [id={identity}]", style="dim")] if identity else []
     found.append(Text(f"{indent}    [urn={step['urn']}]", style="dim"))
-    why = diff.reason(step)
+    why = reason(step)
     found += [Text(f"{indent}    [replaced because {why}]", style="magenta")] if why else []
     if step["op"] == Op.CREATE:
         found += [Text(f"{indent}    {line}") for line in _properties(state.get("inputs") or {})]
-    for change in diff.changes(step):
+    for change in changes(step):
         found += _change_lines(change, indent)
     return found
 
 
-def _change_lines(change: diff.Change, indent: str) -> Iterator[Text]:
+def _change_lines(change: Change, indent: str) -> Iterator[Text]:
     style = {"+": "green", "-": "red", "~": "yellow"}[change.sign]
     for index, line in enumerate(diff.lines(change)):
         mark = change.sign if index == 0 else " "

@@ -11,6 +11,7 @@ from rich.text import Text
 from engine.cli.display import diff
 from engine.cli.display.board import Board, Row
 from engine.cli.display.words import REPLACEMENT_PARTS, plural, wording
+from engine.differences import reason
 from engine.events import Op
 
 _SEVERITIES = (("error", "error", "red"), ("warning", "warning", "yellow"), ("info", "message", "default"))
@@ -89,7 +90,7 @@ def info(row: Row, board: Board, choices: Choices) -> Text:
     if row.why is not None and row.op != Op.SAME:
         short = diff.short(row.why)
         parts += [Text(f"[diff: {short}]")] if short else []
-        why = diff.reason(row.why)
+        why = reason(row.why)
         parts += [Text(why, style="magenta")] if why else []
     parts += _counts(row) if board.done else _last_message(row, choices)
     return Text("; ").join(parts)
