@@ -7,8 +7,9 @@ import datetime
 from dataclasses import replace
 from typing import Final
 
-from automation.events import EventMeta, FunctionId, Reply
+from automation.events import EventMeta, FunctionId, Notice, Reply
 from automation.model import Answer, ApplyStack, Build, Command, Deployment, FunctionState, Handled
+from automation.plans import Plan
 from components import naming
 
 Decision = tuple[FunctionState, tuple[Command, ...]]
@@ -16,6 +17,9 @@ Decision = tuple[FunctionState, tuple[Command, ...]]
 
 DEFAULT_HANDLER: Final = "parser.handler"
 """What is called in an image that others built."""
+
+PLAN: Final = "plan"
+"""The kind of reply that a dry run gets."""
 
 REMEMBERED: Final = 32
 """How many events a function remembers."""
@@ -140,6 +144,33 @@ def deleted(function: FunctionId, present: bool) -> Reply:
 def acknowledged(kind: str) -> Reply:
     """A notice was seen."""
     return Reply(status="acknowledged", message=f"{kind} was seen")
+
+
+def planned(
+    meta: EventMeta, before: FunctionState, after: FunctionState, plan: Plan, plan_id: str, reply: Reply
+) -> Reply:
+    """What a dry run found: the plan, and what the event would be answered."""
+    contents = plan.as_json()
+    counted = ", ".join(f"{count} to {op}" for op, count in plan.counts.items()) or "nothing to change"
+    return Reply(
+        status="planned",
+        message=f"{meta.type} would be answered {reply.status}: {counted}; approve it with planid {plan_id}",
+        fields={
+            "event_id": meta.id,
+            "plan_id": plan_id,
+            "phase_before": before.phase.value,
+            "phase_after": after.phase.value,
+            "reply": {"status": reply.status, "message": reply.message, **reply.fields},
+            **contents,
+        },
+        kind=PLAN,
+    )
+
+
+def planned_notice(event: Notice) -> Reply:
+    """A dry run of an event that changes nothing anyway."""
+    message = f"{event.kind} would be answered acknowledged: it changes nothing"
+    return Reply(status="planned", message=message, fields={"changes": {}, "steps": []}, kind=PLAN)
 
 
 def _deployment_fields(function: FunctionId, deployment: Deployment) -> dict[str, object]:

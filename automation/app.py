@@ -56,7 +56,7 @@ class Automation:
         Events of one function are carried out in the order of the calls. Raises PlatformError.
         """
         if isinstance(event, Notice):
-            return answers.acknowledged(event.kind)
+            return answers.planned_notice(event) if event.meta.dry_run else answers.acknowledged(event.kind)
         if isinstance(event, BuildComplete):
             self._refuse_foreign_image(event)
         self._wake_sweeper()

@@ -4,6 +4,7 @@
       InvalidEvent          400  the sender's fault: bad attributes, data or names; never retried
       SourceNotFound        404  the sender's fault: no code where the event says
       StackBusy             409  another process holds the function's stack; retry after a moment
+      PlanOutdated          412  the event would not change what the approved plan says; plan again
       Saturated             429  a queue or limit is full; retry after a moment
       DependencyUnavailable 503  storage, API server or state backend failed; retry
       DeployFailed          500  the engine could not carry out the update
@@ -53,6 +54,14 @@ class SourceNotFound(PlatformError):
     fault = Fault.SENDER
     status = 404
     error_type = "not_found"
+
+
+class PlanOutdated(PlatformError):
+    """The event would change something else than the plan that it approves."""
+
+    fault = Fault.SENDER
+    status = 412  # not 409: a Trigger would deliver it again, and it would be outdated again
+    error_type = "plan_outdated"
 
 
 class StackBusy(PlatformError):

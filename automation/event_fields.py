@@ -28,6 +28,7 @@ _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
 _OBJECT_NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
 _TOKEN: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 _.-]{0,61}[A-Za-z0-9])?")
+_PLAN_ID: Final = re.compile(r"plan-[0-9a-f]{32}")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _PATH_PART: Final = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 _IMAGE: Final = re.compile(
@@ -94,6 +95,7 @@ IMAGE: Final = Syntax(
 )
 DIGEST: Final = _pattern(_DIGEST, "sha256:<64 lower-case hex digits>")
 CONTENT_HASH: Final = _pattern(_HASH, "64 lower-case hex digits")
+PLAN_ID: Final = _pattern(_PLAN_ID, "the plan_id of a plan: plan-<32 lower-case hex digits>")
 OBJECT_NAME: Final = _pattern(_OBJECT_NAME, "a Kubernetes object name of at most 253 characters")
 TOKEN: Final = _pattern(_TOKEN, "1 to 63 letters, digits, ' ', '.', '-' and '_'")
 ATTRIBUTE: Final = Syntax(

@@ -113,7 +113,20 @@ def _meta(
         time=_time(attributes.get("time"), fields),
         correlation_id=correlation_id,
         traceparent=traceparent,
+        dry_run=_dry_run(fields),
+        plan_id=fields.text("planid", syntax=syntax.PLAN_ID),
     )
+
+
+def _dry_run(fields: Fields) -> bool:
+    """Read the extension `dryrun`, which a header can only say as text."""
+    value = fields.value("dryrun")
+    if value not in (None, True, False, "true", "false"):
+        fields.note("dryrun", f"{shown(value)} is not allowed; allowed: true or false")
+    wanted = value in (True, "true")
+    if wanted and fields.has("planid"):
+        fields.note("planid", "a plan cannot be approved by a dry run; send one of dryrun and planid")
+    return wanted
 
 
 def _time(value: Any, fields: Fields) -> datetime.datetime | None:

@@ -37,6 +37,10 @@ class EventMeta:
     """When it happened, by the sender's clock, with a time zone; None if not said."""
     correlation_id: str
     traceparent: str | None = None
+    dry_run: bool = False
+    """Tell what would change, and change nothing."""
+    plan_id: str | None = None
+    """Carry the event out only if it changes what this plan says."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,3 +123,5 @@ class Reply:
     status: str
     message: str
     fields: dict[str, object] = field(default_factory=dict)
+    kind: str = "reply"
+    """What the answer is as an event: the end of its type."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from automation.errors import StackBusy
+from automation.plans import Step
 
 Program = Callable[[], None]
 """An inline Pulumi program: declares resources and exports outputs of the current stack."""
@@ -45,8 +46,8 @@ class DeploymentEngine(Protocol):
         DependencyUnavailable.
         """
 
-    def preview(self, stack: str, program: Program) -> Mapping[str, int]:
-        """Return what `up` would do, counted by kind of step; changes nothing. Raises as `up`."""
+    def preview(self, stack: str, program: Program) -> tuple[Step, ...]:
+        """Return what `up` would change, resource by resource; changes nothing itself. Raises as `up`."""
 
     def refresh(self, stack: str) -> Snapshot:
         """Record every resource as it is now; the program is not run. Raises as `up`."""

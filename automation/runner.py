@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from automation import context, machine, record, retry
-from automation.errors import DeployFailed, PlatformError
+from automation import answers, context, machine, record, retry
+from automation.errors import DeployFailed, PlanOutdated, PlatformError
 from automation.events import (
     BuildComplete,
     BuildFailed,
@@ -37,6 +37,7 @@ from automation.model import (
     StoreContext,
     TombstoneExpired,
 )
+from automation.plans import Plan, Step
 from automation.ports import DeploymentEngine, Snapshot, Source, SourceStore
 from automation.program import RECORD, function_name, function_program
 from automation.settings import AutomationSettings
@@ -56,6 +57,113 @@ def utc_now() -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC)
 
 
+@dataclass(frozen=True)
+class _Prepared:
+    """A build context that was made, and what the decision core is told of it."""
+
+    ready: ContextReady
+    archive: bytes
+
+
+@dataclass
+class _Run:
+    """One try at one event: where the state stands by now, and the context that was made for it."""
+
+    engine: DeploymentEngine
+    store: SourceStore
+    settings: AutomationSettings
+    wrapper: Mapping[str, bytes]
+    clock: Clock
+    version: str
+    state: FunctionState
+    prepared: _Prepared | None = None
+
+    def feed(self, stimulus: Stimulus) -> Reply | None:
+        """Decide on the stimulus and carry the commands out in order; return the answer if there is one."""
+        self.state, commands = machine.decide(self.state, stimulus, self.clock())
+        reply = None
+        for command in commands:
+            reply = self._carry_out(command)
+        return reply
+
+    def _carry_out(self, command: Command) -> Reply | None:
+        if isinstance(command, PrepareContext):
+            return self.feed(self._prepare(command))
+        if isinstance(command, Answer):
+            return self._with_url(command.reply)
+        self._do(command)
+        return None
+
+    def _do(self, command: StoreContext | ApplyStack | RemoveContexts | RemoveStack) -> None:
+        """Change what the command says."""
+        if isinstance(command, StoreContext):
+            assert self.prepared is not None, "a context is stored after it was made"
+            self.store.put_context(command.key, self.prepared.archive)
+        elif isinstance(command, ApplyStack):
+            self._apply(command)
+        elif isinstance(command, RemoveContexts):
+            self.store.remove_contexts(naming.context_folder(*_ids(self.state.function)))
+        else:
+            self.engine.remove(_stack(self.state.function), expect=self.version)
+
+    def _prepare(self, command: PrepareContext) -> ContextReady:
+        if self.prepared is None:
+            self.prepared = self._assembled(command)
+        return self.prepared.ready
+
+    def _assembled(self, command: PrepareContext) -> _Prepared:
+        event, function = command.event, command.event.function
+        code = self.store.read(source_of(event, self.settings))
+        made = context.assemble(
+            code, self.wrapper, base_image=self.settings.base_image(event.runtime), language=event.language
+        )
+        ids = _ids(function)
+        ready = ContextReady(
+            event=event,
+            superseded=command.request.superseded,
+            content_hash=made.content_hash,
+            context_key=naming.context_key(*ids, made.content_hash),
+            image=naming.image_uri(self.settings.registry, self.settings.repository, *ids, made.content_hash),
+            handler=made.handler,
+            deadline_seconds=self.settings.build_deadline_seconds,
+        )
+        return _Prepared(ready, made.archive)
+
+    def _apply(self, command: ApplyStack) -> None:
+        program = function_program(self.state, self.settings)
+        stack = _stack(self.state.function)
+        self.engine.up(stack, program, expect=self.version, message=command.message)
+
+    def _with_url(self, reply: Reply) -> Reply:
+        """Add where the function is reached, if the answer names it and it runs."""
+        if self.state.deployment is None or "service_name" not in reply.fields:
+            return reply
+        return replace(reply, fields={**reply.fields, "url": self.settings.url_of(function_name(self.state))})
+
+
+@dataclass
+class _Rehearsal(_Run):
+    """A run that changes nothing and notes what would be changed."""
+
+    steps: tuple[Step, ...] = ()
+
+    @property
+    def plan(self) -> Plan:
+        """What was noted."""
+        return Plan(version=self.version, steps=self.steps)
+
+    def plan_id(self, meta: EventMeta) -> str:
+        """Return what the plan is approved by, with the same event or another one that wants the same."""
+        build = self.state.build
+        own = (build.build_id, build.job_name, build.correlation_id, build.traceparent) if build else ()
+        return self.plan.id((meta.id, meta.correlation_id, meta.traceparent or "", *own))
+
+    def _do(self, command: StoreContext | ApplyStack | RemoveContexts | RemoveStack) -> None:
+        if isinstance(command, ApplyStack):
+            program = function_program(self.state, self.settings)
+            self.steps = self.engine.preview(_stack(self.state.function), program)
+
+
 class Runner:
     """The shell around the decision core. Holds nothing of any function between two events."""
 
@@ -69,16 +177,18 @@ class Runner:
         clock: Clock = utc_now,
     ) -> None:
         self._engine = engine
-        self._store = store
-        self._settings = settings
-        self._wrapper = wrapper
         self._clock = clock
+        self._parts = (engine, store, settings, wrapper, clock)
         self._jitter = random.Random()  # noqa: S311 - spreads retries, guards nothing
 
     def handle(self, event: FunctionEvent, superseded: tuple[EventMeta, ...] = ()) -> Reply:
-        """Carry an event out; when this returns, what the reply says is recorded. Raises PlatformError."""
+        """Carry an event out; when this returns, what the reply says is recorded. Raises PlatformError.
+
+        A dry run changes nothing and is answered with its plan.
+        """
         request = Requested(event=event, superseded=superseded)
-        return self._retried(lambda: self._once(event.function, request))
+        attempt = self._plan if event.meta.dry_run else self._once
+        return self._retried(lambda: attempt(event.function, request))
 
     def sweep(self) -> int:
         """Remove the stacks of functions that were deleted long ago; return how many.
@@ -118,80 +228,41 @@ class Runner:
 
     def _once(self, function: FunctionId, request: Requested) -> Reply:
         snapshot = self._engine.outputs(_stack(function))
-        reply = self._run(_state(function, snapshot), snapshot).feed(request)
-        assert reply is not None, "every request ends in an answer"
-        return reply
+        state = _state(function, snapshot)
+        run = self._run(state, snapshot)
+        if request.event.meta.plan_id and not state.find(request.event.meta):
+            run.prepared = self._approved(request, state, snapshot)
+        return _answer(run.feed(request))
 
-    def _run(self, state: FunctionState, snapshot: Snapshot) -> "_Run":
-        return _Run(
-            self._engine, self._store, self._settings, self._wrapper, self._clock, snapshot.version, state
-        )
+    def _plan(self, function: FunctionId, request: Requested) -> Reply:
+        snapshot = self._engine.outputs(_stack(function))
+        before = _state(function, snapshot)
+        rehearsal = self._rehearsal(before, snapshot)
+        reply, meta = _answer(rehearsal.feed(request)), request.event.meta
+        return answers.planned(meta, before, rehearsal.state, rehearsal.plan, rehearsal.plan_id(meta), reply)
+
+    def _approved(self, request: Requested, state: FunctionState, snapshot: Snapshot) -> _Prepared | None:
+        """Return the context that the approved plan was made with. Raises PlanOutdated."""
+        rehearsal, meta = self._rehearsal(state, snapshot), request.event.meta
+        rehearsal.feed(request)
+        found = rehearsal.plan_id(meta)
+        if found != meta.plan_id:
+            raise PlanOutdated(
+                f"{meta.plan_id} is not what this event would change by now, that is {found}; "
+                "send the event with dryrun to see it, and approve what you see"
+            )
+        return rehearsal.prepared
+
+    def _run(self, state: FunctionState, snapshot: Snapshot) -> _Run:
+        return _Run(*self._parts, snapshot.version, state)
+
+    def _rehearsal(self, state: FunctionState, snapshot: Snapshot) -> _Rehearsal:
+        return _Rehearsal(*self._parts, snapshot.version, state)
 
 
-@dataclass
-class _Run:
-    """One try at one event: where the state stands by now, and the context that was made for it."""
-
-    engine: DeploymentEngine
-    store: SourceStore
-    settings: AutomationSettings
-    wrapper: Mapping[str, bytes]
-    clock: Clock
-    version: str
-    state: FunctionState
-    archive: bytes = b""
-
-    def feed(self, stimulus: Stimulus) -> Reply | None:
-        """Decide on the stimulus and carry the commands out in order; return the answer if there is one."""
-        self.state, commands = machine.decide(self.state, stimulus, self.clock())
-        reply = None
-        for command in commands:
-            reply = self._carry_out(command)
-        return reply
-
-    def _carry_out(self, command: Command) -> Reply | None:
-        if isinstance(command, PrepareContext):
-            return self.feed(self._prepare(command))
-        if isinstance(command, Answer):
-            return self._with_url(command.reply)
-        if isinstance(command, StoreContext):
-            self.store.put_context(command.key, self.archive)
-        elif isinstance(command, ApplyStack):
-            self._apply(command)
-        elif isinstance(command, RemoveContexts):
-            self.store.remove_contexts(naming.context_folder(*_ids(self.state.function)))
-        elif isinstance(command, RemoveStack):
-            self.engine.remove(_stack(self.state.function), expect=self.version)
-        return None
-
-    def _prepare(self, command: PrepareContext) -> ContextReady:
-        event, function = command.event, command.event.function
-        code = self.store.read(source_of(event, self.settings))
-        made = context.assemble(
-            code, self.wrapper, base_image=self.settings.base_image(event.runtime), language=event.language
-        )
-        self.archive = made.archive
-        ids = _ids(function)
-        return ContextReady(
-            event=event,
-            superseded=command.request.superseded,
-            content_hash=made.content_hash,
-            context_key=naming.context_key(*ids, made.content_hash),
-            image=naming.image_uri(self.settings.registry, self.settings.repository, *ids, made.content_hash),
-            handler=made.handler,
-            deadline_seconds=self.settings.build_deadline_seconds,
-        )
-
-    def _apply(self, command: ApplyStack) -> None:
-        program = function_program(self.state, self.settings)
-        stack = _stack(self.state.function)
-        self.engine.up(stack, program, expect=self.version, message=command.message)
-
-    def _with_url(self, reply: Reply) -> Reply:
-        """Add where the function is reached, if the answer names it and it runs."""
-        if self.state.deployment is None or "service_name" not in reply.fields:
-            return reply
-        return replace(reply, fields={**reply.fields, "url": self.settings.url_of(function_name(self.state))})
+def _answer(reply: Reply | None) -> Reply:
+    assert reply is not None, "every request ends in an answer"
+    return reply
 
 
 def source_of(event: BuildStart, settings: AutomationSettings) -> Source:

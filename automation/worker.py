@@ -163,6 +163,8 @@ def _supersedes(other: FunctionEvent, event: FunctionEvent) -> bool:
     """Whether `other`, queued later, makes `event` pointless; its own repetition does not."""
     if not (isinstance(other, BuildStart) and isinstance(event, BuildStart)):
         return False
+    if other.meta.dry_run or event.meta.dry_run:
+        return False
     if (other.meta.source, other.meta.id) == (event.meta.source, event.meta.id):
         return False
     return event.meta.time is None or other.meta.time is None or other.meta.time >= event.meta.time

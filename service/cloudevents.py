@@ -103,12 +103,14 @@ def encode_reply(
     """Return the reply as JSON that is a binary-mode CloudEvent as well.
 
     A Knative trigger takes a reply that is no CloudEvent for a failed delivery. The id depends on the source
-    and id of the request only, so that the reply to a repeated event is recognised as a repetition.
+    and id of the request only, so that the reply to a repeated event is recognised as a repetition; that of a
+    plan also on what is planned.
     """
+    named = (meta.source, meta.id, reply.kind, *filter(None, [reply.fields.get("plan_id")]))
     attributes = {
         "specversion": "1.0",
-        "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{meta.source}\n{meta.id}\nreply")),
-        "type": f"{meta.type}.reply",
+        "id": str(uuid.uuid5(uuid.NAMESPACE_URL, "\n".join(map(str, named)))),
+        "type": f"{meta.type}.{reply.kind}",
         "source": source,
         "subject": meta.subject,
         "time": now,

@@ -5,7 +5,9 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
+from automation.adapters import planned_steps
 from automation.errors import DependencyUnavailable, DeployFailed, StackBusy
+from automation.plans import Step
 from automation.ports import Program, Snapshot, StackMoved
 from engine import (
     BackendError,
@@ -75,10 +77,17 @@ class Deployments:
                 raise StackMoved(f"stack {stack} had lost a resource; it is decided on again") from error
         return Snapshot(outputs=result.outputs, version=result.version)
 
-    def preview(self, stack: str, program: Program) -> Mapping[str, int]:
+    def preview(self, stack: str, program: Program) -> tuple[Step, ...]:
         """See DeploymentEngine."""
+        announced: list[Mapping[str, Any]] = []
+
+        def note(event: dict[str, Any]) -> None:
+            if "resourcePreEvent" in event:
+                announced.append(event["resourcePreEvent"]["metadata"])
+
         with _translated(stack):
-            return self._engine.preview(self._ref(stack), program, config=self._config).changes
+            self._engine.preview(self._ref(stack), program, config=self._config, on_event=note)
+        return tuple(planned_steps.step(metadata) for metadata in announced if planned_steps.counts(metadata))
 
     def refresh(self, stack: str) -> Snapshot:
         """See DeploymentEngine."""

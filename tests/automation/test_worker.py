@@ -117,6 +117,17 @@ async def test_a_repeated_build_start_does_not_supersede_itself(worker, handler)
     assert handler.handled == ["d", "a", "a"]
 
 
+async def test_a_dry_run_neither_takes_a_place_nor_gives_its_own_away(worker, handler):
+    start = worlds.start("dry")
+    dry = replace(start, meta=replace(start.meta, dry_run=True))
+    tasks = await queued(worker, worlds.delete("d"), worlds.start("a"), dry, worlds.start("b"))
+    handler.gate.set()
+    await asyncio.gather(*tasks)
+
+    assert handler.handled == ["d", "dry", "b"]
+    assert handler.superseded["b"] == ["a"]
+
+
 async def test_when_the_newer_one_fails_the_older_gets_its_turn(worker, handler):
     handler.errors["b"] = SourceNotFound("no code")
     tasks = await queued(worker, worlds.delete("d"), worlds.start("a"), worlds.start("b"))

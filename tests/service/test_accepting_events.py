@@ -59,6 +59,36 @@ async def test_repeated_events_get_replies_of_one_id_and_others_do_not(client, b
     assert first == again != other
 
 
+@pytest.mark.parametrize("mode", ["binary", "structured"])
+@pytest.mark.parametrize(("sent", "meant"), [("true", True), ("false", False)])
+async def test_a_dry_run_is_asked_for_by_an_extension(client, automation, request, mode, sent, meant):
+    message = request.getfixturevalue(mode)
+    await client.post("/", **(message(ce_dryrun=sent) if mode == "binary" else message(dryrun=meant)))
+
+    assert automation.events[0].meta.dry_run is meant
+
+
+async def test_a_plan_is_a_plan_event_whose_id_follows_what_is_planned(client, automation, binary):
+    def planned(plan_id):
+        return Reply(status="planned", message="", fields={"plan_id": plan_id}, kind="plan")
+
+    ids = []
+    for plan_id in ("plan-1", "plan-2", "plan-1"):
+        automation.reply = planned(plan_id)
+        response = await client.post("/", **binary(ce_dryrun="true"))
+        ids.append(response.headers["ce-id"])
+
+    assert response.headers["ce-type"] == "network.notifi.lambda.build.start.plan"
+    assert ids[0] == ids[2] != ids[1]
+
+
+async def test_the_id_of_an_approved_plan_is_handed_on(client, automation, binary):
+    plan_id = "plan-" + "0f" * 16
+    await client.post("/", **binary(ce_planid=plan_id))
+
+    assert automation.events[0].meta.plan_id == plan_id
+
+
 async def test_reply_fields_cannot_replace_the_envelope(client, automation, binary):
     automation.reply = Reply(
         status="deleted", message="gone", fields={"status": "x", "event_id": "y", "url": "u"}

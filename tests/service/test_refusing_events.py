@@ -24,6 +24,13 @@ VERY_DEEP = b"[" * 100_000
             id="batch",
         ),
         pytest.param({"content_encoding": "gzip"}, "compressed bodies are not supported", id="compressed"),
+        pytest.param(
+            {"ce_dryrun": "yes"}, 'dryrun: "yes" is not allowed; allowed: true or false', id="dryrun"
+        ),
+        pytest.param({"ce_planid": "42"}, 'planid: "42" is not allowed; allowed: the plan_id', id="planid"),
+        pytest.param(
+            {"ce_dryrun": "true", "ce_planid": "plan-" + "0" * 32}, "send one of dryrun and planid", id="both"
+        ),
         pytest.param({"ce_id": None}, "id: missing", id="no id"),
         pytest.param({"ce_source": None}, "source: missing", id="no source"),
         pytest.param({"ce_type": None}, "type: missing", id="no type"),
