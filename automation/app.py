@@ -4,18 +4,23 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from automation import answers, warmup
 from automation.errors import InvalidEvent, PlatformError
 from automation.events import BuildComplete, Event, Notice, Reply
-from automation.ports import DeploymentEngine, SourceStore
-from automation.runner import Runner
+from automation.ports import BuildObserver, DeploymentEngine, SourceStore
+from automation.reconciler import Reconciler
+from automation.runner import Runner, utc_now
 from automation.settings import AutomationSettings
 from automation.worker import Stats, Worker
 
 SWEEP_SECONDS: Final = 3600.0
-"""How often tombstones are looked for."""
+"""How often tombstones and lost builds are looked for, in all functions' stacks."""
+
+RECONCILE_SECONDS: Final = 30.0
+"""How often builds are looked for that nobody reports."""
 
 ENGINE_GRACE_SECONDS: Final = 5.0
 """How long updates that outlast the worker's own grace may take to end the step that they are at."""
@@ -37,13 +42,18 @@ class Automation:
         *,
         checks: Mapping[str, Callable[[], object]],
         release: Callable[[], object] = lambda: None,
+        reconcile: Callable[[], int] = lambda: 0,
     ) -> None:
         self._runner = runner
         self._worker = worker
         self._settings = settings
         self._checks = checks
         self._release = release
-        self._sweeper: asyncio.Task[None] | None = None
+        self._rounds = (
+            _Rounds("sweep", runner.sweep, SWEEP_SECONDS),
+            _Rounds("reconciliation", reconcile, RECONCILE_SECONDS),
+        )
+        self._chores: list[asyncio.Task[None]] = []
 
     @property
     def stats(self) -> Stats:
@@ -59,21 +69,21 @@ class Automation:
             return answers.planned_notice(event) if event.meta.dry_run else answers.acknowledged(event.kind)
         if isinstance(event, BuildComplete):
             self._refuse_foreign_image(event)
-        self._wake_sweeper()
+        self._begin_chores()
         return await self._worker.submit(event)
 
     async def ready(self) -> Mapping[str, str]:
         """Return `ok` or the problem for each dependency."""
-        self._wake_sweeper()
+        self._begin_chores()
         found = await asyncio.gather(*(asyncio.to_thread(_checked, check) for check in self._checks.values()))
         return dict(zip(self._checks, found, strict=True))
 
     async def close(self, grace_seconds: float) -> None:
         """Finish what was accepted, for at most this many seconds, and release everything."""
-        if self._sweeper is not None:
-            self._sweeper.cancel()
+        for chore in self._chores:
+            chore.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self._sweeper
+                await chore
         await self._worker.close(grace_seconds)
         self._release()
 
@@ -84,46 +94,65 @@ class Automation:
                 f"image_uri {event.image_uri!r} is not in {repository}, where this platform's images are"
             )
 
-    def _wake_sweeper(self) -> None:
-        """Start sweeping with the first call that runs in the event loop."""
-        if self._sweeper is None:
-            self._sweeper = asyncio.get_running_loop().create_task(self._sweep_forever())
+    def _begin_chores(self) -> None:
+        """Start what is done every now and then, with the first call that runs in the event loop."""
+        if not self._chores:
+            loop = asyncio.get_running_loop()
+            self._chores = [loop.create_task(rounds.forever()) for rounds in self._rounds]
 
-    async def _sweep_forever(self) -> None:
+
+@dataclass(frozen=True)
+class _Rounds:
+    """Something that is done in a thread every now and then."""
+
+    name: str
+    once: Callable[[], int]
+    seconds: float
+
+    async def forever(self) -> None:
+        """Go on until cancelled; a round that fails is logged, and the next one may succeed."""
         while True:
             try:
-                swept = await asyncio.to_thread(self._runner.sweep)
-                _LOG.debug("tombstones swept", extra={"kl_swept": swept})
+                count = await asyncio.to_thread(self.once)
+                _LOG.debug("a round ended", extra={"kl_rounds": self.name, "kl_count": count})
             except PlatformError as error:
-                _LOG.warning("tombstones not swept", extra={"kl_error": error.message})
-            await asyncio.sleep(SWEEP_SECONDS)
+                _LOG.warning("a round failed", extra={"kl_rounds": self.name, "kl_error": error.message})
+            await asyncio.sleep(self.seconds)
 
 
 def create(settings: AutomationSettings) -> Automation:
     """Return the automation that the settings call for. Raises ValueError for an engine that there is not."""
     # The adapters bring boto3 and the engine: only who needs them pays for them.
     from automation.adapters import engines, wrappers
+    from automation.adapters.kubernetes_builds import KubernetesBuilds
     from automation.adapters.s3 import S3Store
 
     engine = engines.create(settings)
     warmup.preview_once(engine, settings)
     wrapper = wrappers.read(settings.runtimes_folder / "python" / "wrapper")
-    return assemble(settings, engine, S3Store(settings), wrapper)
+    observer = KubernetesBuilds(settings)
+    return assemble(settings, engine, S3Store(settings), wrapper, observer)
 
 
 def assemble(
-    settings: AutomationSettings, engine: DeploymentEngine, store: SourceStore, wrapper: Mapping[str, bytes]
+    settings: AutomationSettings,
+    engine: DeploymentEngine,
+    store: SourceStore,
+    wrapper: Mapping[str, bytes],
+    observer: BuildObserver,
 ) -> Automation:
     """Return an automation over the given adapters."""
     runner = Runner(engine=engine, store=store, settings=settings, wrapper=wrapper)
     worker = Worker(runner.handle, threads=settings.workers, limit=settings.queue_limit)
     checks = {"storage": store.check, "state": engine.check}
+    reconciler = Reconciler(observer, runner.awaits, utc_now)
 
     def release() -> None:
         engine.close(ENGINE_GRACE_SECONDS)
         store.close()
+        observer.close()
 
-    return Automation(runner, worker, settings, checks=checks, release=release)
+    return Automation(runner, worker, settings, checks=checks, release=release, reconcile=reconciler.round)
 
 
 def _checked(check: Callable[[], object]) -> str:

@@ -50,6 +50,7 @@ FAILURE_REASONS: Final = (
     "s3_access",
     "registry_access",
     "never_scheduled",
+    "lost",
     "error",
 )
 """Why builds fail, in the monitor's words; other senders may use other words."""

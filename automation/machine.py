@@ -19,7 +19,7 @@ from typing import Final, TypeGuard
 from automation import answers
 from automation.answers import Decision
 from automation.errors import PlatformError
-from automation.events import BuildComplete, BuildFailed, BuildStart, Reply, ServiceDelete
+from automation.events import BuildComplete, BuildFailed, BuildStart, EventMeta, Reply, ServiceDelete
 from automation.model import (
     ApplyStack,
     Build,
@@ -72,6 +72,30 @@ def decide(state: FunctionState, stimulus: Stimulus, now: datetime.datetime) -> 
     if transition is None:
         raise InvalidTransition(state, stimulus)
     return transition(_Moment(state, stimulus, now))
+
+
+def lost_build(state: FunctionState, now: datetime.datetime) -> BuildFailed | None:
+    """Return the failure of a build whose result should have come long ago; None if there is none."""
+    build = state.build
+    if build is None or build.status is not BuildStatus.RUNNING or now < build.lost_at:
+        return None
+    meta = EventMeta(
+        id=f"{build.job_name}/lost",
+        source=f"network.notifi.{state.function.third_party_id}",
+        type="network.notifi.lambda.build.failed",
+        time=now,
+        correlation_id=build.correlation_id,
+        traceparent=build.traceparent or None,
+    )
+    message = f"nobody had reported by {build.lost_at.isoformat()} how the build ended, and its Job is gone"
+    return BuildFailed(
+        meta=meta,
+        function=state.function,
+        reason="lost",
+        message=message,
+        job_name=build.job_name,
+        build_id=build.build_id,
+    )
 
 
 def _kind(stimulus: Stimulus) -> type:

@@ -4,12 +4,14 @@ All methods are synchronous and are called from several threads at once. What is
 PlatformError that says whose fault it is; anything else that escapes is a defect.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from automation.errors import StackBusy
 from automation.plans import Step
+from automation.reconciliation import BuildObjects
+from monitor.events import Message
 
 Program = Callable[[], None]
 """An inline Pulumi program: declares resources and exports outputs of the current stack."""
@@ -86,6 +88,25 @@ class Source:
 
     bucket: str
     key: str
+
+
+class BuildObserver(Protocol):
+    """Looks at builds from outside, and tells of them in the monitor's place.
+
+    A call takes seconds at most. Every method but `close` raises DependencyUnavailable.
+    """
+
+    def builds(self) -> Sequence[BuildObjects]:
+        """Return the Jobs of all builds with their pods."""
+
+    def log(self, pod: str) -> str:
+        """Return the last lines of the executor's log in a pod."""
+
+    def report(self, event: Message) -> None:
+        """Give the broker the event that the monitor should have sent."""
+
+    def close(self) -> None:
+        """Release connections; the observer cannot be used any more."""
 
 
 class SourceStore(Protocol):

@@ -26,6 +26,7 @@ from automation.events import (
 from automation.model import (
     Answer,
     ApplyStack,
+    BuildStatus,
     Command,
     ContextReady,
     FunctionState,
@@ -190,10 +191,15 @@ class Runner:
         attempt = self._plan if event.meta.dry_run else self._once
         return self._retried(lambda: attempt(event.function, request))
 
-    def sweep(self) -> int:
-        """Remove the stacks of functions that were deleted long ago; return how many.
+    def awaits(self, function: FunctionId, job_name: str) -> bool:
+        """Say whether the function waits for the result of the build with that Job. Raises PlatformError."""
+        build = _state(function, self._engine.outputs(_stack(function))).build
+        return build is not None and build.status is BuildStatus.RUNNING and build.job_name == job_name
 
-        A stack that cannot be removed waits for the next sweep. Raises PlatformError if none can be listed.
+    def sweep(self) -> int:
+        """Remove the stacks of functions that were deleted long ago and end lost builds; return how many.
+
+        A stack that cannot be changed waits for the next sweep. Raises PlatformError if none can be listed.
         """
         return sum(self._swept(stack) for stack in self._engine.stacks())
 
@@ -209,6 +215,10 @@ class Runner:
         if RECORD not in snapshot.outputs:
             return False
         state = record.loads(snapshot.outputs[RECORD])
+        lost = machine.lost_build(state, self._clock())
+        if lost is not None:
+            self.handle(lost)
+            return True
         if state.deleted_at is None or self._clock() - state.deleted_at < machine.TOMBSTONE:
             return False
         self._run(state, snapshot).feed(TombstoneExpired())

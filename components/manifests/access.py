@@ -24,12 +24,16 @@ def build_rules() -> list[Manifest]:
 def service_rules(engine: str) -> list[Manifest]:
     """Return what the automation service may do: apply the objects that functions and builds are made of.
 
+    And look at builds that nobody reports: their Jobs, their pods, and why they failed.
+
     `engine` is the one of ENGINES that does it.
     """
     verbs = _VERBS[engine]
     return [
         _rule("", ["configmaps", "serviceaccounts"], verbs),
-        _rule("batch", ["jobs"], verbs),
+        _rule("batch", ["jobs"], list(dict.fromkeys([*verbs, "list"]))),
+        _rule("", ["pods"], ["list"]),
+        _rule("", ["pods/log"], ["get"]),
         _rule("serving.knative.dev", ["services"], verbs),
         _rule("eventing.knative.dev", ["triggers"], verbs),
     ]

@@ -125,6 +125,10 @@ class Client:
         """Read one object, or any JSON document. Raises NotFound."""
         return self._json("GET", path, query)
 
+    def text(self, path: str, **query: str) -> str:
+        """Read a text, such as a container's log. Raises NotFound."""
+        return self._send("GET", path, query, None, "").data.decode("utf-8", "replace")
+
     def list(self, path: str, *, fields: str = "", labels: str = "", **query: str) -> Json:
         """Read a collection: `items` (without apiVersion and kind each), `metadata.resourceVersion`.
 

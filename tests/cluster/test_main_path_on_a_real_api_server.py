@@ -17,9 +17,11 @@ import pytest
 import pytest_asyncio
 
 from automation.adapters import engines, wrappers
+from automation.adapters.kubernetes_builds import KubernetesBuilds
 from automation.adapters.memory import MemoryStore
 from automation.app import Automation, assemble
 from automation.events import BuildComplete, BuildStart, Event, EventMeta, FunctionId, ServiceDelete
+from automation.reconciliation import BuildObjects, finding
 from automation.settings import AutomationSettings
 from components import naming
 from engine import Engine, FileBackend, StackRef
@@ -100,7 +102,7 @@ async def automation(
     code = b"def handler(event):\n    return {}\n"
     store.objects[settings.source_bucket, "global/parser/p1/parser.py"] = code
     wrapper = wrappers.read(settings.runtimes_folder / "python" / "wrapper")
-    automation = assemble(settings, engines.create(settings), store, wrapper)
+    automation = assemble(settings, engines.create(settings), store, wrapper, KubernetesBuilds(settings))
     yield automation
     await automation.close(10)
 
@@ -114,6 +116,45 @@ def test_a_second_update_of_the_environment_changes_nothing(
     environment: Callable[[], dict[str, int]],
 ) -> None:
     assert environment().keys() == {"same"}
+
+
+async def test_builds_are_found_on_the_cluster_with_the_services_own_rights(
+    automation: Automation, cluster: Cluster, tmp_path: Path
+) -> None:
+    started = await automation.handle(BuildStart(meta=meta(1), function=FUNCTION))
+    observer = KubernetesBuilds(
+        AutomationSettings(
+            environment="dev",
+            backend_url=f"file://{tmp_path}/state",
+            kubeconfig=cluster.as_account("knative-lambda-builder", tmp_path / "observer"),
+            registry="registry.test",
+            executor_image="registry.test/kaniko:1",
+            monitor_image="registry.test/monitor:1",
+        )
+    )
+    try:
+        builds = await asyncio.to_thread(observer.builds)
+        late = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=1)
+        assert [build.job["metadata"]["name"] for build in builds] == [started.fields["job_name"]]
+        assert finding(builds[0], late) is None
+        failed = {"type": "Failed", "status": "True", "reason": "DeadlineExceeded", "message": "too late"}
+        told = BuildObjects({**builds[0].job, "status": {"conditions": [failed]}}, ())
+        found = finding(told, late)
+        assert found is None, "it ended this moment"
+        failed["lastTransitionTime"] = started_at(builds[0].job)
+        found = finding(told, late)
+        assert found is not None
+        assert found.function == FUNCTION
+        assert found.build.image_uri == started.fields["image_uri"]
+        assert found.verdict.diagnosis is not None
+        assert found.verdict.diagnosis.reason == "deadline"
+    finally:
+        observer.close()
+        await automation.handle(ServiceDelete(meta=meta(2), function=FUNCTION))
+
+
+def started_at(job: dict[str, Any]) -> str:
+    return str(job["metadata"]["creationTimestamp"])
 
 
 async def test_a_functions_whole_life(automation: Automation, cluster: Cluster, tmp_path: Path) -> None:

@@ -16,6 +16,9 @@ APPLIED = [
 ]
 MAY = [
     *((SERVICE, verb, *what) for what in APPLIED for verb in ("get", "create", "patch", "delete", "watch")),
+    (SERVICE, "list", "batch", "jobs"),
+    (SERVICE, "list", "", "pods"),
+    (SERVICE, "get", "", "pods/log"),
     (MONITOR, "get", "", "pods"),
     (MONITOR, "get", "", "pods/log"),
 ]
@@ -28,7 +31,9 @@ MAY_NOT = [
         for verb in ("create", "patch", "bind", "escalate")
     ),
     *((SERVICE, "deletecollection", *what) for what in APPLIED),
-    *((SERVICE, verb, *what) for what in APPLIED for verb in ("update", "list")),
+    *((SERVICE, "update", *what) for what in APPLIED),
+    *((SERVICE, "list", *what) for what in APPLIED if what != ("batch", "jobs")),
+    *((SERVICE, verb, "", "pods") for verb in ("get", "watch", "delete", "patch")),
     (SERVICE, "create", "", "pods"),
     (SERVICE, "create", "", "pods/exec"),
     (SERVICE, "create", "", "serviceaccounts/token"),

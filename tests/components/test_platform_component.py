@@ -96,12 +96,14 @@ def test_a_build_may_read_pods_and_nothing_else(declared):
     ]
 
 
-def test_the_service_may_change_what_functions_and_builds_are_made_of(declared):
+def test_the_service_may_change_what_functions_and_builds_are_made_of_and_look_at_builds(declared):
     verbs = ["get", "create", "patch", "delete", "watch"]
 
     assert declared.inputs("platform-access-service-role")["rules"] == [
         {"apiGroups": [""], "resources": ["configmaps", "serviceaccounts"], "verbs": verbs},
-        {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": verbs},
+        {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": [*verbs, "list"]},
+        {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]},
+        {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]},
         {"apiGroups": ["serving.knative.dev"], "resources": ["services"], "verbs": verbs},
         {"apiGroups": ["eventing.knative.dev"], "resources": ["triggers"], "verbs": verbs},
     ]
@@ -109,8 +111,9 @@ def test_the_service_may_change_what_functions_and_builds_are_made_of(declared):
 
 def test_pulumis_own_engine_may_also_list_them():
     rules = service_rules("automation-api")
+    applied = [tuple(rule["verbs"]) for rule in rules if "patch" in rule["verbs"]]
 
-    assert {tuple(rule["verbs"]) for rule in rules} == {("get", "create", "patch", "delete", "watch", "list")}
+    assert applied == [("get", "create", "patch", "delete", "watch", "list")] * 4
     assert [rule["resources"] for rule in rules] == [rule["resources"] for rule in service_rules("embedded")]
 
 

@@ -1,6 +1,8 @@
 """From code in a bucket to a running function and back to nothing, on the local platform."""
 
 import asyncio
+import contextlib
+import datetime
 import json
 import shutil
 import subprocess
@@ -9,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from automation.adapters.kubernetes_builds import KubernetesBuilds
+from automation.reconciliation import finding
+from automation.settings import AutomationSettings
 from local.addresses import CONTEXT_BUCKET, NAMESPACE, SOURCE_BUCKET
 from local.client import JOBS, SERVICES, selector
 from local.deploy import PREFIX, THIRD_PARTY, DeployFailed
@@ -81,6 +86,31 @@ async def test_a_build_that_fails_says_why_and_makes_no_service(parser, client, 
 
     labels = selector(THIRD_PARTY, parser.id)
     assert (await client.api("GET", f"{SERVICES}?labelSelector={labels}"))["items"] == []
+
+
+async def test_a_builds_end_can_be_told_from_outside_should_its_monitor_not_have_told(parser, session):
+    """With the service's own rights, a day later, as reconciliation looks at it."""
+    good = parser.write(HELLO).deployment()
+    await good.deploy()
+    digest = good.timeline.notes[Phase.BUILD]
+    settings = AutomationSettings(
+        environment="local",
+        backend_url="file:///nowhere",
+        kubeconfig=str(Path(session.data, "service-kubeconfig")),
+        registry="registry.test",
+        executor_image="executor",
+        monitor_image="monitor",
+    )
+    with contextlib.closing(KubernetesBuilds(settings)) as observer:
+        builds = await asyncio.to_thread(observer.builds)
+        tomorrow = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=1)
+        findings = [finding(build, tomorrow) for build in builds]
+        found = next(one for one in findings if one and one.function.parser_id == parser.id)
+        log = await asyncio.to_thread(observer.log, found.pod)
+
+    assert found.verdict.diagnosis is None
+    assert found.verdict.image_digest == digest
+    assert log.strip()
 
 
 async def test_a_repeated_event_is_skipped_and_still_tells_the_job(parser, client, http, session):

@@ -1,0 +1,137 @@
+"""Builds that ended, or cannot begin, without the monitor telling: judged from outside by Job and pods. Pure.
+
+The monitor's own rules judge, and its own event is made with the id that the monitor would give it: should it
+have told after all, the two are one.
+"""
+
+import datetime
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from automation.events import FunctionId
+from components.manifests import kaniko
+from monitor.events import Message, message
+from monitor.failures import Diagnosis, Reason
+from monitor.settings import Build
+from monitor.verdict import Pod, Rules, Verdict, Waiting, created_at, verdict, waiting
+
+GRACE: Final = datetime.timedelta(seconds=60)
+"""What the monitor gets to tell before somebody else does: its longest pause between two tries, twice."""
+PULL_GRACE: Final = datetime.timedelta(seconds=120) + GRACE
+START_GRACE: Final = datetime.timedelta(seconds=300) + GRACE
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class BuildObjects:
+    """A build's Job as the API server has it, and the Job's pods."""
+
+    job: Json
+    pods: tuple[Pod, ...]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A build that should have been reported: of which function, and as what."""
+
+    function: FunctionId
+    build: Build
+    verdict: Verdict
+    uid: str
+    """Of the pod, or of the Job if there is no pod left."""
+    pod: str
+    """The pod's name, for its log; empty if there is no pod left."""
+
+    def event(self, log: str) -> Message:
+        """Return the monitor's event of this end; `log` is the end of the build's log, where there is one."""
+        return message(self.build, self.verdict, pod_uid=self.uid, log=log)
+
+
+def finding(found: BuildObjects, now: datetime.datetime) -> Finding | None:
+    """Return what should have been told of a build by now; None while it goes on, or was called off."""
+    build = _described(found.job)
+    if build is None or found.job["metadata"].get("deletionTimestamp"):
+        return None
+    function = FunctionId(build.third_party_id, build.parser_id)
+    rules = _rules(found.job)
+    for pod in found.pods:
+        result = _of_pod(pod, now, rules)
+        if result:
+            metadata = pod["metadata"]
+            return Finding(function, build, result, str(metadata["uid"]), str(metadata["name"]))
+    result = _of_job(found.job, now)
+    return Finding(function, build, result, str(found.job["metadata"]["uid"]), "") if result else None
+
+
+def _described(job: Json) -> Build | None:
+    """Return what the monitor was told of its build; None for a Job that has no monitor of ours."""
+    containers: Iterable[Json] = job["spec"]["template"]["spec"]["containers"]
+    env = {
+        variable["name"]: variable.get("value", "").replace("$$", "$")
+        for container in containers
+        if container["name"] == kaniko.MONITOR
+        for variable in container.get("env") or ()
+    }
+    required = ("THIRD_PARTY_ID", "PARSER_ID", "BUILD_JOB_NAME", "IMAGE_URI")
+    if not all(env.get(name) for name in required):
+        return None
+    third_party, parser, job_name, image = (env[name] for name in required)
+    return Build(
+        third_party_id=third_party,
+        parser_id=parser,
+        job_name=job_name,
+        image_uri=image,
+        build_id=env.get("BUILD_ID", ""),
+        content_hash=env.get("CONTENT_HASH", ""),
+        correlation_id=env.get("CORRELATION_ID", ""),
+        traceparent=env.get("TRACEPARENT", ""),
+    )
+
+
+def _rules(job: Json) -> Rules:
+    return Rules(
+        container=kaniko.EXECUTOR,
+        deadline=datetime.timedelta(seconds=job["spec"].get("activeDeadlineSeconds") or 86_400),
+        pull_grace=PULL_GRACE,
+        start_grace=START_GRACE,
+    )
+
+
+def _of_pod(pod: Pod, now: datetime.datetime, rules: Rules) -> Verdict | None:
+    """Judge a pod; one that ended a moment ago is still its monitor's to tell of."""
+    wait = waiting(pod, now, rules, None)
+    # Nobody looked at it before: it may have waited since it was made.
+    since = wait and Waiting(wait.pull, created_at(pod) or now)
+    result = verdict(pod, now, rules, wait=since)
+    if not isinstance(result, Verdict):
+        return None
+    ended = result.exit_code is not None
+    return None if ended and now - result.completed_at < GRACE else result
+
+
+def _of_job(job: Json, now: datetime.datetime) -> Verdict | None:
+    """Judge by the Job's own words: its pod is gone, or tells nothing."""
+    for condition in job.get("status", {}).get("conditions") or ():
+        at = datetime.datetime.fromisoformat(condition.get("lastTransitionTime") or now.isoformat())
+        if condition.get("status") == "True" and condition["type"] in _ENDED and now - at >= GRACE:
+            diagnosis = None if condition["type"] == "Complete" else _diagnosis(condition)
+            started = job["status"].get("startTime")
+            return Verdict(
+                diagnosis=diagnosis,
+                image_digest=None,
+                exit_code=None,
+                started_at=datetime.datetime.fromisoformat(started) if started else at,
+                completed_at=at,
+            )
+    return None
+
+
+_ENDED: Final = frozenset({"Complete", "Failed"})
+
+
+def _diagnosis(condition: Json) -> Diagnosis:
+    late = condition.get("reason") == "DeadlineExceeded"
+    said = condition.get("message") or condition.get("reason") or "no reason is given"
+    return Diagnosis(Reason.DEADLINE if late else Reason.ERROR, f"the Job failed: {said}")
