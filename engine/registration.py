@@ -110,10 +110,7 @@ class Registrar:
 
     def give_up(self, goal: Goal) -> Answer:
         """Note that a component failed: what needs it is left out, or the operation is over."""
-        stack = self._run.stack
-        return self._lose(
-            _state(urns.make(stack.name, stack.project, goal.parent, goal.type, goal.name), goal)
-        )
+        return self._lose(_state(self._urn(goal), goal))
 
     def read(self, goal: Goal, id_: str) -> Answer:
         """Read a resource that is not managed here; the goal's inputs are what is known of it."""
