@@ -106,7 +106,15 @@ class Builtin:
     ) -> None:
         """Do nothing: what is deleted is only in the state."""
 
-    def read(self, *, urn: str, id: str, inputs: Properties, outputs: Properties) -> ReadResult:
+    def read(
+        self,
+        *,
+        urn: str,
+        id: str,
+        inputs: Properties,
+        outputs: Properties,
+        timeout: float | None = None,
+    ) -> ReadResult:
         """Read a referenced stack's outputs; a stash is as recorded."""
         if urns.parse(urn).type == _STACK_REFERENCE:
             if "name" not in inputs:

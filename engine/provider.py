@@ -191,8 +191,16 @@ class Provider(Protocol):
     ) -> None:
         """Delete the resource; one that is already gone is a success."""
 
-    def read(self, *, urn: str, id: str, inputs: Properties, outputs: Properties) -> ReadResult:
-        """Read the resource as it is. `inputs` and `outputs` are empty on import."""
+    def read(
+        self,
+        *,
+        urn: str,
+        id: str,
+        inputs: Properties,
+        outputs: Properties,
+        timeout: float | None = None,
+    ) -> ReadResult:
+        """Read the resource as it is. `inputs` and `outputs` are empty on import. `timeout` is in seconds."""
 
     def invoke(self, token: str, args: Properties) -> Properties:
         """Call a provider function. Raises InvokeRefused for bad arguments, ProviderError otherwise."""

@@ -172,7 +172,15 @@ class ProviderResources:
     ) -> None:
         """Do nothing: an instance lives no longer than the run."""
 
-    def read(self, *, urn: str, id: str, inputs: Properties, outputs: Properties) -> ReadResult:
+    def read(
+        self,
+        *,
+        urn: str,
+        id: str,
+        inputs: Properties,
+        outputs: Properties,
+        timeout: float | None = None,
+    ) -> ReadResult:
         """Return the provider as recorded."""
         return ReadResult(id=id, inputs=inputs, outputs=outputs)
 
@@ -233,7 +241,15 @@ class Unconfigured:
     def delete(self, **_: Any) -> None:
         """Do nothing: previews delete nothing."""
 
-    def read(self, *, urn: str, id: str, inputs: Properties, outputs: Properties) -> ReadResult:
+    def read(
+        self,
+        *,
+        urn: str,
+        id: str,
+        inputs: Properties,
+        outputs: Properties,
+        timeout: float | None = None,
+    ) -> ReadResult:
         """Return the resource as given, with nothing known about it."""
         return ReadResult(id=id, inputs=inputs)
 

@@ -97,7 +97,12 @@ class Refresh:
     def _found(self, state: ResourceState) -> ResourceState | None:
         """Return the resource as its provider finds it; None if it is gone."""
         found = self._run.call(
-            self._provider(state).read, urn=state.urn, id=state.id, inputs=state.inputs, outputs=state.outputs
+            self._provider(state).read,
+            urn=state.urn,
+            id=state.id,
+            inputs=state.inputs,
+            outputs=state.outputs,
+            timeout=state.custom_timeouts.get("read"),
         )
         if found.id is None:
             return None

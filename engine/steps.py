@@ -292,7 +292,14 @@ class Steps:
 
     def _found(self, new: ResourceState) -> ResourceState:
         """Return the resource that is to be imported, as its provider finds it."""
-        found = self._run.call(self._provider(new).read, urn=new.urn, id=new.import_id, inputs={}, outputs={})
+        found = self._run.call(
+            self._provider(new).read,
+            urn=new.urn,
+            id=new.import_id,
+            inputs={},
+            outputs={},
+            timeout=new.custom_timeouts.get("read"),
+        )
         if found.id is None:
             raise ProviderError(f"resource {new.import_id!r} does not exist")
         if new.inputs and not (found.inputs or self._run.preview):

@@ -177,11 +177,19 @@ class AwsProvider:
         kind, recorded = _kind(urn), {**_plain(old_inputs), **unwrap(old_outputs)}
         kind.delete(self._aws(recorded.get("region"), timeout), id, recorded)
 
-    def read(self, *, urn: str, id: str, inputs: Properties, outputs: Properties) -> ReadResult:
+    def read(
+        self,
+        *,
+        urn: str,
+        id: str,
+        inputs: Properties,
+        outputs: Properties,
+        timeout: float | None = None,
+    ) -> ReadResult:
         """Read the resource: with recorded outputs a refresh, without them an import."""
         kind = _kind(urn)
         recorded = {**_plain(inputs), **unwrap(outputs)}
-        aws = self._aws(recorded.get("region"), None)
+        aws = self._aws(recorded.get("region"), timeout)
         with _reading():
             found = kind.read(aws, id, recorded)
         if found is None:

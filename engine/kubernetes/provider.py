@@ -272,8 +272,19 @@ class KubernetesProvider:
         finally:
             self._reader.forget(target)
 
-    def read(self, *, urn: str, id: str, inputs: Properties, outputs: Properties) -> ReadResult:
-        """Read the object: with recorded outputs a refresh, without them an import."""
+    def read(
+        self,
+        *,
+        urn: str,
+        id: str,
+        inputs: Properties,
+        outputs: Properties,
+        timeout: float | None = None,
+    ) -> ReadResult:
+        """Read the object: with recorded outputs a refresh, without them an import.
+
+        One request has its own limit, kubeClientSettings.timeout; `timeout` adds none, as with Pulumi's.
+        """
         if self._unreachable and self._settings.delete_unreachable:
             return ReadResult(id=None)
         if self._renderer or (self._unreachable and self._settings.skip_update_unreachable):

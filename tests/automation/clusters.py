@@ -97,7 +97,7 @@ class _Provider:
         self._cluster.did("delete", old_inputs)
         self._cluster.objects.pop(_key(old_inputs), None)
 
-    def read(self, *, urn, id, inputs, outputs):
+    def read(self, *, urn, id, inputs, outputs, timeout=None):
         found = self._cluster.objects.get(_key(inputs))
         return ReadResult(id=id if found else None, inputs=inputs, outputs=found or {})
 

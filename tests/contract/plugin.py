@@ -120,6 +120,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
                 id=request.id,
                 inputs=wire.from_struct(request.inputs),
                 outputs=wire.from_struct(request.properties),
+                timeout=request.timeout or None,
             ),
         )
         if found.id is None:

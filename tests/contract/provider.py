@@ -124,8 +124,16 @@ class TestbedProvider:
         _refuse(self._world.begin("delete", _name(urn), id=id, timeout=timeout or 0))
         self._world.remove(id)
 
-    def read(self, *, urn: str, id: str, inputs: Properties, outputs: Properties) -> ReadResult:
-        _refuse(self._world.begin("read", _name(urn), id=id))
+    def read(
+        self,
+        *,
+        urn: str,
+        id: str,
+        inputs: Properties,
+        outputs: Properties,
+        timeout: float | None = None,
+    ) -> ReadResult:
+        _refuse(self._world.begin("read", _name(urn), id=id, timeout=timeout or 0))
         found = self._world.get(id)
         if found is None:
             return ReadResult(id=None)

@@ -183,19 +183,21 @@ def test_explicit_dependencies_are_waited_for_and_recorded(
 
 
 def test_timeouts_reach_the_provider_in_seconds(engine: StackEngine, world: World, stack: StackRef):
-    timeouts = {"custom_timeouts": CustomTimeouts(create="5m", update="30s", delete="1h")}
+    timeouts = {"custom_timeouts": CustomTimeouts(create="5m", update="30s", delete="1h", read="2m")}
     engine.up(stack, declaring(("a", {"value": 1}, timeouts)))
     engine.up(stack, declaring(("a", {"value": 2}, timeouts)))
     recorded_timeouts = state(engine, stack, "a")["customTimeouts"]
+    engine.refresh(stack)
     engine.destroy(stack)
 
-    made = world.calls("create", "update", "delete")
+    made = world.calls("create", "update", "read", "delete")
     assert [(call["call"], call["timeout"]) for call in made] == [
         ("create", 300),
         ("update", 30),
+        ("read", 120),
         ("delete", 3600),
     ]
-    assert recorded_timeouts == {"create": 300, "update": 30, "delete": 3600}
+    assert recorded_timeouts == {"create": 300, "update": 30, "delete": 3600, "read": 120}
 
 
 def test_protection_and_retention_are_inherited_from_the_parent(

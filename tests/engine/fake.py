@@ -233,8 +233,17 @@ class FakeProvider:
         self._world.note("delete", urn, id)
         self._world.resources.pop(id, None)
 
-    def read(self, *, urn: str, id: str, inputs: Properties, outputs: Properties) -> ReadResult:
+    def read(
+        self,
+        *,
+        urn: str,
+        id: str,
+        inputs: Properties,
+        outputs: Properties,
+        timeout: float | None = None,
+    ) -> ReadResult:
         self._world.note("read", urn, id)
+        self._world.timeouts["read", urn.rsplit("::", 1)[-1]] = timeout
         found = self._world.resources.get(id)
         if found is None:
             return ReadResult(id=None)

@@ -170,12 +170,14 @@ def test_changes_replace_where_the_program_says_so(
 def test_timeouts_reach_the_provider_in_seconds(
     engine: Engine, stack: StackRef, world: World, root: Path
 ) -> None:
-    timeouts = pulumi.CustomTimeouts(create="1h30m", delete="500ms")
+    timeouts = pulumi.CustomTimeouts(create="1h30m", delete="500ms", read="90s")
 
     engine.up(stack, one(Options(custom_timeouts=timeouts)))
+    engine.refresh(stack)
 
     assert world.timeouts["create", "a"] == 5400
-    assert states.named(root, stack, "a")["customTimeouts"] == {"create": 5400, "delete": 0.5}
+    assert world.timeouts["read", "a"] == 90
+    assert states.named(root, stack, "a")["customTimeouts"] == {"create": 5400, "delete": 0.5, "read": 90}
 
 
 def test_dependencies_are_recorded(engine: Engine, stack: StackRef, root: Path) -> None:
