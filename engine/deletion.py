@@ -233,5 +233,6 @@ class DeleteFirst:
 def _protected_dependent(urn: str, root: str) -> EngineError:
     return EngineError(
         f"unable to replace resource {urn!r} as part of replacing {root!r}: it is protected. "
-        "To unprotect it, remove the `protect` flag from the resource in the program and update"
+        "To unprotect it, remove the `protect` flag from the resource in the program and update, or use "
+        "`state unprotect`"
     )

@@ -4,11 +4,13 @@ Everything that a change is not about stays as it was written, members that this
 included. Pure; documents are changed in copies.
 """
 
-from collections.abc import Callable
+import difflib
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from engine import urns
+from engine.errors import EngineError
 from engine.names import StackRef
 from engine.specials import OUTPUT, RESOURCE, SECRET, SIGNATURE
 from engine.urns import Urn
@@ -46,6 +48,94 @@ def rename(checkpoint: Document, old: StackRef, new: StackRef) -> Document:
             ]
         body["latest"] = latest
     return {**checkpoint, "checkpoint": body}
+
+
+def protect(resources: Sequence[Document], chosen: Collection[str] | None, *, wanted: bool) -> list[Document]:
+    """Return the resources with the live ones among the chosen URNs protected, or not.
+
+    None chooses all. EngineError for a URN that is none of theirs.
+    """
+    alive = [raw["urn"] for raw in resources if not raw.get("delete")]
+    chosen = frozenset(alive if chosen is None else chosen)
+    _refuse_unknown(chosen, alive)
+    return [
+        _with_protect(raw, wanted) if raw["urn"] in chosen and not raw.get("delete") else raw
+        for raw in resources
+    ]
+
+
+def remove(
+    resources: Sequence[Document],
+    chosen: Iterable[str] | None,
+    *,
+    force: bool = False,
+    dependents: bool = False,
+) -> list[Document]:
+    """Return the resources without those of the chosen URNs: the live one, else one waiting for its deletion.
+
+    None chooses all. EngineError for a URN that is none of theirs, for what is protected unless by `force`,
+    and for what others need unless these are to go too (`dependents`).
+    """
+    every = range(len(resources))
+    doomed = set(every) if chosen is None else {_position(resources, urn) for urn in chosen}
+    needing = _dependents(resources, doomed)
+    if needing and not dependents:
+        text = "".join(f"\n * {resources[index]['urn']}" for index in sorted(needing))
+        roots = ", ".join(resources[index]["urn"] for index in sorted(doomed))
+        raise EngineError(
+            f"{roots} can't be safely deleted because the following resources depend on it:{text}\nDelete "
+            "those resources first or pass --target-dependents"
+        )
+    doomed |= needing
+    protected = [resources[index]["urn"] for index in sorted(doomed) if resources[index].get("protect")]
+    if protected and not force:
+        raise EngineError(
+            f"{protected[0]} can't be safely deleted because it is protected. Re-run this command with "
+            "--force to force deletion"
+        )
+    return [raw for index, raw in enumerate(resources) if index not in doomed]
+
+
+def _with_protect(raw: Document, wanted: bool) -> Document:
+    rest = {key: item for key, item in raw.items() if key != "protect"}
+    return {**rest, "protect": True} if wanted else rest
+
+
+def _position(resources: Sequence[Document], urn: str) -> int:
+    found = [index for index, raw in enumerate(resources) if raw["urn"] == urn]
+    _refuse_unknown([urn] if not found else (), [raw["urn"] for raw in resources])
+    return next((index for index in found if not resources[index].get("delete")), found[0])
+
+
+def _dependents(resources: Sequence[Document], roots: set[int]) -> set[int]:
+    """Return where that is which needs one of the roots, directly or not: always behind what it needs."""
+    gone = {resources[index]["urn"] for index in roots}
+    found: set[int] = set()
+    for index, raw in enumerate(resources):
+        if index > min(roots, default=0) and index not in roots and not gone.isdisjoint(_needs(raw)):
+            gone.add(raw["urn"])
+            found.add(index)
+    return found
+
+
+def _needs(raw: Document) -> Iterable[str]:
+    yield from (raw.get("parent") or "", raw.get("deletedWith") or "")
+    yield (raw.get("provider") or "").rpartition("::")[0]
+    yield from raw.get("dependencies") or ()
+    yield from raw.get("replaceWith") or ()
+    for urns_ in (raw.get("propertyDependencies") or {}).values():
+        yield from urns_ or ()
+
+
+def _refuse_unknown(chosen: Iterable[str], known: Sequence[str]) -> None:
+    for urn in chosen:
+        if urn not in known:
+            similar = "".join(f"\n  {found}" for found in difflib.get_close_matches(urn, known))
+            hint = f"\nDid you mean:{similar}" if similar else ""
+            raise EngineError(
+                f"No such resource {urn!r} exists in the current state{hint}\nTo see the list of URNs in a "
+                "stack, use `stack --show-urns`"
+            )
 
 
 @dataclass(frozen=True)

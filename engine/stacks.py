@@ -181,6 +181,26 @@ class Stacks:
         )
         return (*dangers, *dropped)
 
+    def edit(self, stack: StackRef, change: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]) -> int:
+        """Change the recorded resources, in their JSON form, and return how many differ or are gone.
+
+        No secret is opened. CheckpointRefused, and nothing stored, if the change would break an invariant.
+        """
+        with self._locked(stack):
+            document = checkpoint.loads(self._existing(stack))
+            codec = Codec(self._secrets(None))
+            # Values are of no matter to invariants, so that secrets may stay as they are.
+            parsed = checkpoint.parse_document(document, special=False)
+            codec.decode(parsed, verify=False)
+            resources = parsed.resources
+            changed = change(resources)
+            if changed != resources:
+                latest = {**document["checkpoint"]["latest"], "resources": changed}
+                document["checkpoint"] = {**document["checkpoint"], "latest": latest}
+                codec.decode(checkpoint.parse_document(document, special=False))
+                self._storage.save(stack, _compact(document))
+        return sum(raw not in changed for raw in resources)
+
     def history(self, stack: StackRef, *, page_size: int = 0, page: int = 1) -> list[dict[str, Any]]:
         """Return the history entries of the stack, newest first, as they are stored.
 

@@ -389,5 +389,5 @@ def _stamped(state: ResourceState) -> ResourceState:
 def _protected(state: ResourceState) -> Protected:
     return Protected(
         f"resource {state.urn!r} cannot be deleted because it is protected. To unprotect it, remove the "
-        "`protect` flag from the resource in the program and update, or use `pulumi state unprotect`"
+        "`protect` flag from the resource in the program and update, or use `state unprotect`"
     )

@@ -35,6 +35,15 @@ def approved(
             raise Declined("confirmation declined")
 
 
+def confirmed(terminal: Terminal, warning: str, *, yes: bool) -> None:
+    """Ask whether to go on; CliError if not. Without a terminal nobody is asked, as with Pulumi."""
+    if yes or not terminal.interactive:
+        return
+    terminal.warn(Text(warning, style="bold yellow"))
+    if terminal.ask("Confirm? (yes/no) [no]: ").lower() not in ("yes", "y"):
+        raise CliError("confirmation declined")
+
+
 def typed_name(terminal: Terminal, warning: str, name: str, *, yes: bool) -> None:
     """Have a destructive command confirmed by typing a name; without a terminal --yes is needed."""
     if yes:

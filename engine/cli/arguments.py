@@ -99,6 +99,17 @@ _STACK: Final = (
     *(command for _, command in _SHARED),
 )
 
+_STATE: Final = (
+    _Command("protect", "protect resources against deletion", flags.STATE_EDIT),
+    _Command("unprotect", "allow the deletion of resources", flags.STATE_EDIT),
+    _Command(
+        "remove",
+        "forget resources, which stay as they are",
+        (*flags.STATE_EDIT, *flags.STATE_REMOVE),
+        ("rm", "delete"),
+    ),
+)
+
 _CONFIG: Final = (
     _Command("ls", "list the values", (flags.JSON, flags.SHOW_SECRETS), ("list",)),
     _Command("set", "set a value", flags.CONFIG_SET, exclusive=("--secret", "--plaintext")),
@@ -106,7 +117,7 @@ _CONFIG: Final = (
     _Command("rm", "remove a value", (flags.KEY, flags.PATH), ("remove",)),
 )
 
-_GROUPS: Final = (
+_GROUPS: Final = (  # whether one of the group's commands has to be given comes last
     (
         _Command(
             "stack",
@@ -114,10 +125,13 @@ _GROUPS: Final = (
             (flags.SHOW_SECRETS, flags.switch("-u --show-urns", "show URNs instead of names")),
         ),
         _STACK,
+        False,
     ),
+    (_Command("state", "edit what is recorded of single resources"), _STATE, True),
     (
         _Command("config", "manage configuration; alone: list it", (flags.JSON, flags.SHOW_SECRETS)),
         _CONFIG,
+        False,
     ),
 )
 
@@ -130,8 +144,11 @@ def parser(prog: str) -> Parser:
     for command in _OPERATIONS:
         _add(commands, command).set_defaults(**_unless_given(command))
     _add(commands, _Command("cancel", "break the lock of a stack", (flags.STACK_NAME, flags.YES)))
-    for command, members in _GROUPS:
-        inner = _add(commands, command).add_subparsers(metavar="command")
+    for command, members, required in _GROUPS:
+        group = _add(commands, command)
+        if required:
+            group.set_defaults(command="")
+        inner = group.add_subparsers(metavar="command", required=required)
         for member in members:
             _add(inner, member, f"{command.name} {member.name}")
     for name, command in _SHARED:

@@ -154,6 +154,17 @@ HISTORY: Final = (
     SHOW_SECRETS,
 )
 
+STATE_EDIT: Final = (
+    Flag(("urns",), "URNs, as `stack --show-urns` lists them", {"nargs": "*", "metavar": "resource-urn"}),
+    switch("--all", "all resources"),
+    YES,
+)
+
+STATE_REMOVE: Final = (
+    switch("--force", "protected resources, too"),
+    switch("--target-dependents", "what depends on them, too"),
+)
+
 LS: Final = (
     switch("-a --all", "of all projects"),
     value("--project", "NAME", "of this project", default=""),

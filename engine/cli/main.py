@@ -10,7 +10,7 @@ from typing import Final
 
 from rich.text import Text
 
-from engine.cli import arguments, config_commands, registry, stack_commands, terminal
+from engine.cli import arguments, config_commands, registry, stack_commands, state_commands, terminal
 from engine.cli.errors import CliError, Declined, Exit, exit_code, misused
 from engine.cli.operations import Deployment
 from engine.cli.session import Given, Session
@@ -37,6 +37,9 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "stack import": stack_commands.import_deployment,
     "stack output": stack_commands.output,
     "stack history": stack_commands.history,
+    "state protect": state_commands.protect,
+    "state unprotect": state_commands.unprotect,
+    "state remove": state_commands.remove,
     "config": config_commands.list_values,
     "config ls": config_commands.list_values,
     "config set": config_commands.set_value,
