@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from engine.backend import Backend
-from engine.errors import BackendError, ConcurrentUpdateError
+from engine.errors import BackendError, ConcurrentUpdateError, UpdateCanceled
 from engine.names import ORGANIZATION, StackRef
 
 _OURS: Final[set[str]] = set()
@@ -51,12 +51,17 @@ class Turns:
     def taken(
         self, stack: StackRef, timeout: float = 0.0, given_up: Callable[[], bool] = _never
     ) -> Iterator[None]:
-        """Hold the stack; ConcurrentUpdateError if another thread still does after `timeout` seconds."""
+        """Hold the stack; ConcurrentUpdateError if another thread still does after `timeout` seconds.
+
+        UpdateCanceled once `given_up` says so meanwhile.
+        """
         deadline = time.monotonic() + timeout
         with self._changed:
             while stack in self._busy:
+                if given_up():
+                    raise _canceled(stack)
                 remaining = deadline - time.monotonic()
-                if remaining <= 0 or given_up():
+                if remaining <= 0:
                     raise ConcurrentUpdateError(
                         f"the stack is currently locked by 1 lock(s): another operation on {stack} is "
                         "running in this process. Wait for it to end"
@@ -77,7 +82,7 @@ def held(
 ) -> Iterator[None]:
     """Hold the stack's lock; ConcurrentUpdateError, with the owners, if anybody else still does.
 
-    A held lock is looked at again for `timeout` seconds, or until `given_up` says so.
+    A held lock is looked at again for `timeout` seconds, or until `given_up` says so: UpdateCanceled then.
     """
     name = f"{uuid.uuid4()}.json"
     key = f"{stack.locks_folder}/{name}"
@@ -102,13 +107,21 @@ def _wait_for(
     while True:
         try:
             return _take(backend, stack, name)
-        except ConcurrentUpdateError:
+        except ConcurrentUpdateError as error:
+            if given_up():
+                raise _canceled(stack) from error
             remaining = deadline - time.monotonic()
-            if remaining <= 0 or given_up():
+            if remaining <= 0:
                 raise
         # Contenders that met once must not meet again at the same moment, or both lose for ever.
         time.sleep(min(remaining, delay * random.uniform(0.5, 1.0)))  # noqa: S311 - no secret
         delay = min(2 * delay, _LONGEST_DELAY)
+
+
+def _canceled(stack: StackRef) -> UpdateCanceled:
+    return UpdateCanceled(
+        f"the operation on {stack} was canceled while somebody else held the stack's lock; nothing was done"
+    )
 
 
 def _take(backend: Backend, stack: StackRef, name: str) -> None:

@@ -256,7 +256,10 @@ class Stacks:
     def _locked(
         self, stack: StackRef, timeout: float = 0.0, given_up: Callable[[], bool] = lambda: False
     ) -> Iterator[None]:
-        """Hold the stack against this process and all others, after waiting at most `timeout` seconds."""
+        """Hold the stack against this process and all others, after waiting at most `timeout` seconds.
+
+        Waiting ends early once `given_up` says so: UpdateCanceled.
+        """
         with self._turns.taken(stack, timeout, given_up), self._storage.locked(stack, timeout, given_up):
             yield
 

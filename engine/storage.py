@@ -76,7 +76,7 @@ class Storage:
     ) -> Iterator[None]:
         """Hold the stack's lock; ConcurrentUpdateError if somebody else still does after `timeout` seconds.
 
-        Waiting ends early once `given_up` says so.
+        Waiting ends early once `given_up` says so: UpdateCanceled.
         """
         self._check_meta(create=True)
         with locks.held(self.backend, stack, timeout, given_up):

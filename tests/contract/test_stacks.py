@@ -16,7 +16,9 @@ from engine import (
     StackMoved,
     StackNotFound,
     StackRef,
+    UpdateCanceled,
 )
+from engine.cancellation import Cancellation
 from engine.options import Options
 from engine.protocol import StackEngine
 from tests.contract.engines import recorded, state, states
@@ -256,6 +258,22 @@ def test_a_lock_is_waited_for_as_long_as_asked(
 
     assert seen == [True]
     assert result.changes == {"same": 2}
+
+
+def test_who_cancels_while_waiting_for_a_lock_is_told_so(
+    engine: StackEngine, world: World, stack: StackRef, root: Path
+):
+    engine.up(stack, one)
+    path = lock(root, stack)
+    cancellation = Cancellation()
+    timer = threading.Timer(1.0, cancellation.cancel)
+    timer.start()
+
+    with pytest.raises(UpdateCanceled, match="canceled"):
+        engine.up(stack, one, options=Options(lock_timeout=600, cancellation=cancellation))
+
+    timer.join()
+    assert path.exists()
 
 
 def test_operations_on_an_absent_stack_say_so(engine: StackEngine, world: World, stack: StackRef):

@@ -21,6 +21,7 @@ from engine import (
     FileBackend,
     Options,
     StackRef,
+    UpdateCanceled,
     locks,
     open_backend,
 )
@@ -99,10 +100,10 @@ def test_who_gives_up_stops_waiting(tmp_path: Path) -> None:
     backend = FileBackend(tmp_path)
     left_by_somebody(backend)
 
-    with pytest.raises(ConcurrentUpdateError), locks.held(backend, STACK, 1000, given_up=lambda: True):
+    with pytest.raises(UpdateCanceled), locks.held(backend, STACK, 1000, given_up=lambda: True):
         raise AssertionError
     turns = Turns()
-    with turns.taken(STACK), pytest.raises(ConcurrentUpdateError), turns.taken(STACK, 1000, lambda: True):
+    with turns.taken(STACK), pytest.raises(UpdateCanceled), turns.taken(STACK, 1000, lambda: True):
         raise AssertionError
 
 
@@ -215,7 +216,7 @@ def test_waiting_ends_when_the_operation_is_cancelled(make_engine: Callable[...,
     cancellation = Cancellation()
     cancellation.cancel()
 
-    with pytest.raises(ConcurrentUpdateError):
+    with pytest.raises(UpdateCanceled, match=r"proj/dev was canceled .* nothing was done"):
         make_engine().destroy(STACK, options=Options(lock_timeout=1000, cancellation=cancellation))
 
 

@@ -85,14 +85,16 @@ class Operations:
         """Carry out what changes the stack; wait for its lock as long as the options say."""
         deadline = time.monotonic() + call.options.lock_timeout
         with (
-            self._turns.taken(call.stack, call.options.lock_timeout),
             self._running.stoppable(call.options.cancellation) as stop,
+            self._turns.taken(call.stack, call.options.lock_timeout, lambda: stop.cancelled),
         ):
             while True:
                 try:
                     return self._carried_out(call, self._url, stop)
-                except ConcurrentUpdateError:
-                    if time.monotonic() >= deadline or stop.cancelled:
+                except ConcurrentUpdateError as error:
+                    if stop.cancelled:
+                        raise UpdateCanceled(f"{call.name} of {call.stack} was canceled") from error
+                    if time.monotonic() >= deadline:
                         raise
                 time.sleep(_LOCK_POLL_SECONDS)
 
