@@ -49,6 +49,15 @@ class Backend(Protocol):
         The cost does not depend on how many other files there are beside them.
         """
 
+    def touch(self, key: str, *, durable: bool = False) -> bool:
+        """Have a file count as written now, with no second file beside it; False if there is none.
+
+        With `durable` it is tried as long as a durable write.
+        """
+
+    def age(self, key: str) -> float | None:
+        """Return the seconds since a file was written, by the storage's own clock; None if there is none."""
+
 
 def open_backend(url: str) -> Backend:
     """Return the backend of an address: a path, `file://…` or `s3://bucket/prefix?…`.
@@ -154,6 +163,27 @@ class FileBackend:
             with self._reported("read", key), contextlib.suppress(FileNotFoundError):
                 found[key] = os.stat(self._path(key)).st_mtime
         return found
+
+    def touch(self, key: str, *, durable: bool = False) -> bool:
+        """Set the modification time to that of the file system."""
+        with self._reported("touch", key):
+            try:
+                os.utime(self._path(key))
+            except FileNotFoundError:
+                return False
+        return True
+
+    def age(self, key: str) -> float | None:
+        """Compare the file with one that is written now: a shared folder's server has a clock of its own."""
+        with self._reported("read", key), contextlib.suppress(FileNotFoundError):
+            written = os.stat(self._path(key)).st_mtime
+            probe = _beside(self._path(".pulumi/clock"))
+            try:
+                self._put(probe, b"", durable=False)
+                return max(0.0, os.stat(probe).st_mtime - written)
+            finally:
+                _unlink(probe)
+        return None
 
     def _path(self, key: str) -> str:
         # Texts: a dozen files are touched for an event, and making a Path costs as much as opening one.

@@ -1,14 +1,16 @@
 """The lock of a stack: one file per holder in the stack's lock folder, as Pulumi's DIY backend has it.
 
-A lock has no heartbeat and never expires: after a hard kill it stays until it is cancelled. There is no
-compare-and-swap to build on, so of two contenders both may lose; those who wait try again, each at its own
-time.
+No lock expires by itself: after a hard kill it stays until it is cancelled. Ours say how long they may stand
+untouched (`leases`), so that one which was left behind can be told from one in use; those of Pulumi's CLI do
+not. There is no compare-and-swap to build on, so of two contenders both may lose; those who wait try again,
+each at its own time.
 """
 
 import contextlib
 import datetime
 import getpass
 import json
+import math
 import os
 import random
 import socket
@@ -20,13 +22,17 @@ from typing import Final
 
 from engine.backend import Backend
 from engine.errors import BackendError, ConcurrentUpdateError, UpdateCanceled
+from engine.leases import LEASE_SECONDS, Keeper, Lease
 from engine.names import ORGANIZATION, StackRef
 
-_OURS: Final[set[str]] = set()
-"""File names of the locks that this process holds, in any backend."""
+_OURS: Final = Keeper()
+"""The locks that this process holds or is about to take, in any backend, by the names of their files."""
 
 _BESIDE: Final = ".attrs"
 """Ending of the file with a file's attributes, which the CLI writes on `file://` backends."""
+
+_LEASE: Final = "leaseSeconds"
+"""The member of a lock file in which its holder says how old it may get; the CLI reads over it."""
 
 _FIRST_DELAY: Final = 0.05
 _LONGEST_DELAY: Final = 2.0
@@ -79,22 +85,28 @@ class Turns:
 @contextlib.contextmanager
 def held(
     backend: Backend, stack: StackRef, timeout: float = 0.0, given_up: Callable[[], bool] = _never
-) -> Iterator[None]:
+) -> Iterator[Lease]:
     """Hold the stack's lock; ConcurrentUpdateError, with the owners, if anybody else still does.
+
+    Whoever writes has the lease confirmed before.
 
     A held lock is looked at again for `timeout` seconds, or until `given_up` says so: UpdateCanceled then.
     """
     name = f"{uuid.uuid4()}.json"
     key = f"{stack.locks_folder}/{name}"
-    _OURS.add(name)
+    lease = Lease(backend, key)
+    _OURS.add(name, lease)
     try:
         _wait_for(backend, stack, name, time.monotonic() + timeout, given_up)
+        lease.begin()
         try:
-            yield
+            yield lease
         except BaseException:
+            lease.end()
             with contextlib.suppress(BackendError):  # why the operation failed is what the user has to know
                 backend.delete(key)
             raise
+        lease.end()
         backend.delete(key)
     finally:
         _OURS.discard(name)
@@ -152,8 +164,8 @@ def break_abandoned(backend: Backend, stack: StackRef, older_than_seconds: float
     """Delete the locks whose holders cannot be at work any more, and return how many there were.
 
     That is a lock of a process of this host that does not exist, or of this very process number from an
-    earlier life of the host (a restarted container); or any lock older than the limit. One that cannot be
-    read stays.
+    earlier life of the host (a restarted container); one that is older than it says that it may get; or any
+    lock older than the limit. One that cannot be read stays.
     """
     abandoned = [
         name for name in _names(backend, stack) if _is_abandoned(backend, stack, name, older_than_seconds)
@@ -176,10 +188,11 @@ def _break(backend: Backend, stack: StackRef, name: str) -> None:
 def _is_abandoned(backend: Backend, stack: StackRef, name: str, older_than_seconds: float) -> bool:
     if name in _OURS:
         return False
+    key = f"{stack.locks_folder}/{name}"
     try:
-        lock = json.loads(backend.read(f"{stack.locks_folder}/{name}") or b"")
-        created = datetime.datetime.fromisoformat(lock["timestamp"][:19] + "+00:00")
-        if (datetime.datetime.now(datetime.UTC) - created).total_seconds() > older_than_seconds:
+        lock = json.loads(backend.read(key) or b"")
+        age = backend.age(key)
+        if age is not None and age > min(older_than_seconds, float(lock.get(_LEASE, math.inf))):
             return True
         return lock["hostname"] == socket.gethostname() and not _lives(int(lock["pid"]))
     except (ValueError, KeyError, TypeError):
@@ -228,6 +241,7 @@ def _content() -> bytes:
         "username": _user(),
         "hostname": socket.gethostname(),
         "timestamp": f"{moment}.{nanoseconds:09d}Z",
+        _LEASE: LEASE_SECONDS,
     }
     return json.dumps(lock, separators=(",", ":")).encode()
 

@@ -6,9 +6,10 @@ imports boto3; `backend.open_backend` does so when an s3:// address is opened.
 """
 
 import contextlib
+import email.utils
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import boto3
@@ -106,16 +107,8 @@ class S3Backend:
 
     def write(self, key: str, data: bytes, *, durable: bool = True) -> None:
         """Put the object; `durable` writes are tried again for half a minute more."""
-        last = time.monotonic() + DURABLE_SECONDS
         with self._reported("write", key):
-            for delay in DURABLE_DELAYS if durable else ():
-                try:
-                    return self._put(key, data)
-                except (ClientError, HTTPClientError, Unreachable) as error:
-                    if not _is_passing(error) or time.monotonic() > last:
-                        raise
-                time.sleep(delay)
-            return self._put(key, data)
+            _tried(lambda: self._put(key, data), durable=durable)
 
     def create(self, key: str, data: bytes) -> None:
         """Put the object; the names of new files are unique, so S3 need not check that there is none."""
@@ -166,6 +159,32 @@ class S3Backend:
                     if entry["Key"] in wanted:
                         found[wanted[entry["Key"]]] = entry["LastModified"].timestamp()
         return found
+
+    def touch(self, key: str, *, durable: bool = False) -> bool:
+        """Have the server copy the object onto itself."""
+        place = {"Bucket": self._address.bucket, "Key": self._key(key)}
+        options = {**place, "CopySource": place, "MetadataDirective": "REPLACE", **self._encryption}
+        with self._reported("touch", key):
+            try:
+                _tried(lambda: self.client.copy_object(**options), durable=durable)
+            except ClientError as error:
+                if _code(error) in _ABSENT:
+                    return False
+                raise
+        return True
+
+    def age(self, key: str) -> float | None:
+        """Compare when the object was written with when the server answers."""
+        with self._reported("read", key):
+            try:
+                answer = self.client.head_object(Bucket=self._address.bucket, Key=self._key(key))
+            except ClientError as error:
+                if _code(error) in _ABSENT:
+                    return None
+                raise
+        told = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
+        now = email.utils.parsedate_to_datetime(told) if told else answer["LastModified"]
+        return max(0.0, float((now - answer["LastModified"]).total_seconds()))
 
     def _key(self, key: str) -> str:
         return self._address.prefix + key
@@ -259,6 +278,20 @@ def _reason(error: ClientError) -> str:
 
 def _code(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _tried(request: Callable[[], object], *, durable: bool) -> None:
+    """Make a request; with `durable` again for half a minute, as long as the server is ill or busy."""
+    last = time.monotonic() + DURABLE_SECONDS
+    for delay in DURABLE_DELAYS if durable else ():
+        try:
+            request()
+            return
+        except (ClientError, HTTPClientError, Unreachable) as error:
+            if not _is_passing(error) or time.monotonic() > last:
+                raise
+        time.sleep(delay)
+    request()
 
 
 def _is_passing(error: Exception) -> bool:

@@ -17,6 +17,7 @@ from engine.backend import Backend
 from engine.compression import EXTENSIONS, Compression
 from engine.errors import CheckpointRefused, StackNotFound
 from engine.history import History
+from engine.leases import Lease
 from engine.names import StackRef, is_name
 
 _META_KEY: Final = ".pulumi/meta.yaml"
@@ -69,6 +70,7 @@ class Storage:
         self._checked = False
         # Per locked stack: the keys under which its checkpoint was found; None if nobody has looked yet.
         self._held: dict[StackRef, list[str] | None] = {}
+        self._leases: dict[StackRef, Lease] = {}
 
     @contextlib.contextmanager
     def locked(
@@ -79,12 +81,12 @@ class Storage:
         Waiting ends early once `given_up` says so: UpdateCanceled.
         """
         self._check_meta(create=True)
-        with locks.held(self.backend, stack, timeout, given_up):
-            self._held[stack] = None
+        with locks.held(self.backend, stack, timeout, given_up) as lease:
+            self._held[stack], self._leases[stack] = None, lease
             try:
                 yield
             finally:
-                del self._held[stack]
+                del self._held[stack], self._leases[stack]
 
     def cancel(self, stack: StackRef) -> int:
         """Break every lock of the stack and return how many there were."""
@@ -104,7 +106,12 @@ class Storage:
         return None if data is None else compression.unpack(data, f"{self.backend.url}/{found[-1]}")
 
     def save(self, stack: StackRef, data: bytes) -> None:
-        """Replace the checkpoint durably; the previous one stays as `.bak`."""
+        """Replace the checkpoint durably; the previous one stays as `.bak`.
+
+        BackendError, and nothing is written, if the stack's lock may be somebody else's by now.
+        """
+        if stack in self._leases:
+            self._leases[stack].confirm()
         key = stack.checkpoint_key + EXTENSIONS[self._keeping.compression]
         known = self._held.get(stack)
         present = self._variants(stack) if known is None else known

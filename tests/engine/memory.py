@@ -51,6 +51,13 @@ class MemoryBackend:
     def modified(self, *keys: str) -> dict[str, float]:
         return {key: 0.0 for key in keys if key in self.files}
 
+    def touch(self, key: str, *, durable: bool = False) -> bool:
+        self._change()
+        return key in self.files
+
+    def age(self, key: str) -> float | None:
+        return 0.0 if key in self.files else None
+
     def _change(self) -> None:
         with self._lock:
             if self._left is not None:

@@ -8,6 +8,7 @@ import re
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -142,19 +143,26 @@ def dead_pid() -> int:
         pytest.param({"pid": 1}, 0, id="a process of this host that lives"),
         pytest.param({"pid": os.getpid()}, 1, id="our own number, from an earlier life"),
         pytest.param({"hostname": "elsewhere"}, 0, id="another host"),
-        pytest.param({"hostname": "elsewhere", "timestamp": "2020-01-01T00:00:00.5Z"}, 1, id="too old"),
-        pytest.param({"timestamp": "yesterday"}, 0, id="unreadable"),
+        pytest.param({"hostname": "elsewhere", "age": 1000}, 1, id="too old"),
+        pytest.param({"hostname": "elsewhere", "age": 100, "leaseSeconds": 60}, 1, id="not touched for long"),
+        pytest.param({"hostname": "elsewhere", "age": 30, "leaseSeconds": 60}, 0, id="touched of late"),
+        pytest.param({"hostname": "elsewhere", "age": 100}, 0, id="of the CLI, which touches none"),
+        pytest.param({"hostname": "elsewhere", "age": 100, "leaseSeconds": "60 s"}, 0, id="unreadable"),
+        pytest.param({"pid": "?"}, 0, id="of nobody knows whom"),
     ],
 )
 def test_only_abandoned_locks_are_broken(
     engine: Engine, stack: StackRef, root: Path, lock: dict[str, Any], broken: int
 ) -> None:
+    """`age` is that of the file: what its holder's clock said does not count."""
     engine.up(stack, one())
     folder = root / ".pulumi/locks/organization/proj/dev"
     folder.mkdir(parents=True, exist_ok=True)
-    now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.000000001Z")
-    owner = {"pid": dead_pid(), "username": "ann", "hostname": socket.gethostname(), "timestamp": now}
+    ahead = (datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=1)).isoformat()
+    owner = {"pid": dead_pid(), "username": "ann", "hostname": socket.gethostname(), "timestamp": ahead}
     (folder / "1.json").write_text(json.dumps({**owner, **lock}))
+    written = time.time() - lock.get("age", 0)
+    os.utime(folder / "1.json", (written, written))
 
     assert engine.cancel_abandoned(stack, older_than_seconds=900) == broken
     if broken:
@@ -186,7 +194,7 @@ def test_the_lock_is_held_while_the_program_runs_and_free_afterwards(
     engine.up(stack, program)
 
     assert seen[0]["pid"] == os.getpid()
-    assert set(seen[0]) == {"pid", "username", "hostname", "timestamp"}
+    assert set(seen[0]) == {"pid", "username", "hostname", "timestamp", "leaseSeconds"}
     assert list(folder.iterdir()) == []
 
 
