@@ -62,13 +62,7 @@ class Deployments:
 
         with _translated(stack):
             try:
-                result = update()
-            except ConcurrentUpdateError:
-                if not self._engine.cancel_abandoned(self._ref(stack), older_than_seconds=LONGEST_UPDATE):
-                    raise
-                # Whoever held the stack was killed: without this, its function would wait for a person.
-                _LOG.warning("a lock that was left behind is broken", extra={"kl_stack": stack})
-                result = update()
+                result = self._in_turn(stack, update)
             except UpdateFailed as error:
                 if not isinstance(error.__cause__, ResourceGone):
                     raise
@@ -92,19 +86,21 @@ class Deployments:
     def refresh(self, stack: str) -> Snapshot:
         """See DeploymentEngine."""
         with _translated(stack):
-            result = self._engine.refresh(self._ref(stack), config=self._config)
+            result = self._in_turn(stack, lambda: self._engine.refresh(self._ref(stack), config=self._config))
         return Snapshot(outputs=result.outputs, version=result.version)
 
     def destroy(self, stack: str) -> Snapshot:
         """See DeploymentEngine."""
         with _translated(stack):
-            result = self._engine.destroy(self._ref(stack), config=self._config)
+            result = self._in_turn(stack, lambda: self._engine.destroy(self._ref(stack), config=self._config))
         return Snapshot(outputs=result.outputs, version=result.version)
 
     def remove(self, stack: str, *, expect: str) -> None:
         """See DeploymentEngine."""
         with _translated(stack), contextlib.suppress(StackNotFound):
-            self._engine.destroy(self._ref(stack), config=self._config, expect=expect)
+            self._in_turn(
+                stack, lambda: self._engine.destroy(self._ref(stack), config=self._config, expect=expect)
+            )
             self._engine.remove(self._ref(stack))
 
     def history(self, stack: str) -> list[dict[str, Any]]:
@@ -139,6 +135,17 @@ class Deployments:
     def close(self, grace_seconds: float) -> None:
         """See DeploymentEngine."""
         self._release(grace_seconds)
+
+    def _in_turn(self, stack: str, operation: Callable[[], UpdateResult]) -> UpdateResult:
+        """Carry an operation out; once more if a lock that was left behind stood in its way."""
+        try:
+            return operation()
+        except ConcurrentUpdateError:
+            if not self._engine.cancel_abandoned(self._ref(stack), older_than_seconds=LONGEST_UPDATE):
+                raise
+            # Whoever held the stack was killed: without this, its function would wait for a person.
+            _LOG.warning("a lock that was left behind is broken", extra={"kl_stack": stack})
+            return operation()
 
     def _ref(self, stack: str) -> StackRef:
         return StackRef(self._project, stack)
