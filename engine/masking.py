@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from engine.provider import OutcomeUnknown, PartialFailure, ProviderError
+from engine.provider import PartialFailure
 from engine.values import Secret, unwrap
 
 _MASK: Final = "[secret]"
@@ -49,13 +49,32 @@ def _inner(value: str) -> Iterator[str]:
 
 @contextlib.contextmanager
 def masking(values: Any) -> Iterator[None]:
-    """Take the secrets among the values out of a provider's errors that pass."""
+    """Take the secrets among the values out of an error that passes, and out of those that led to it."""
     try:
         yield
-    except PartialFailure as error:
-        error.reasons = tuple(masked(reason, hidden_in(values)) for reason in error.reasons)
-        error.args = ("; ".join(error.reasons),)
+    except Exception as error:
+        if secrets := frozenset(hidden_in(values)):
+            if isinstance(error, PartialFailure):
+                error.reasons = masked_reasons(error.reasons, values)
+            for link in chain(error):
+                link.args = tuple(
+                    masked(item, secrets) if isinstance(item, str) else item for item in link.args
+                )
         raise
-    except (ProviderError, OutcomeUnknown) as error:
-        error.args = (masked(str(error), hidden_in(values)),)
-        raise
+
+
+def masked_reasons(reasons: Iterable[str], values: Any) -> tuple[str, ...]:
+    """Return the reasons that a provider gives without the secrets among the values."""
+    return tuple(masked(reason, hidden_in(values)) for reason in reasons)
+
+
+def chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield the error and all that it was raised from, each once."""
+    seen: set[int] = set()
+    left: list[BaseException | None] = [error]
+    while left:
+        link = left.pop()
+        if link is not None and id(link) not in seen:
+            seen.add(id(link))
+            left += [link.__cause__, link.__context__]
+            yield link

@@ -9,6 +9,7 @@ from engine.codec import now
 from engine.errors import EngineError
 from engine.events import Op, Step
 from engine.journal import Entry
+from engine.masking import masked_reasons
 from engine.plan import marked_like, with_secrets
 from engine.provider import DiffResult, PropertyDiff, Provider, ProviderError
 from engine.run import Run, Stopped
@@ -107,7 +108,8 @@ class Refresh:
         if found.id is None:
             return None
         inputs = marked_like(found.inputs, state.inputs) if found.inputs else state.inputs
-        after = altered(state, id=found.id, inputs=inputs, init_errors=found.reasons)
+        reasons = masked_reasons(found.reasons, (state.inputs, state.outputs)) if found.reasons else ()
+        after = altered(state, id=found.id, inputs=inputs, init_errors=reasons)
         return altered(after, outputs=with_secrets(found.outputs, after))
 
     def _take(self, entry: Entry, after: ResourceState) -> None:

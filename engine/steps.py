@@ -16,6 +16,7 @@ from engine.errors import BackendError, CheckpointRefused, EngineError
 from engine.events import Op, Step
 from engine.hooks import Hooks, Subject
 from engine.journal import Closed, Entry
+from engine.masking import masked_reasons
 from engine.plan import marked_like, with_secrets
 from engine.provider import DiffResult, PartialFailure, Properties, Provider, ProviderError
 from engine.providers import ProviderResources, Providers
@@ -284,7 +285,8 @@ class Steps:
         result = self._run.call(provider.read, urn=new.urn, id=new.id, inputs=new.inputs, outputs=new.inputs)
         if result.id is None:
             raise ProviderError(f"there is no {new.type} with the id {new.id!r}")
-        state = _finished(new, result.outputs, id_=result.id, reasons=result.reasons)
+        reasons = masked_reasons(result.reasons, new.inputs)
+        state = _finished(new, result.outputs, id_=result.id, reasons=reasons)
         if before is None:
             return state
         changed = not (same(before.inputs, state.inputs) and same(before.outputs, state.outputs))
@@ -307,8 +309,9 @@ class Steps:
                 f"the provider of {new.type} does not support importing: it told no inputs of "
                 f"{new.import_id!r}; leave the `import_` option out"
             )
+        reasons = masked_reasons(found.reasons, new.inputs)
         new = altered(new, inputs=marked_like(found.inputs, new.inputs))
-        return _stamped(_finished(new, found.outputs, id_=found.id or new.import_id, reasons=found.reasons))
+        return _stamped(_finished(new, found.outputs, id_=found.id or new.import_id, reasons=reasons))
 
     def _provider(self, state: ResourceState) -> Provider:
         provider = self.provider_for(state)

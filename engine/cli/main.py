@@ -3,7 +3,6 @@
 import argparse
 import os
 import sys
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -104,7 +103,7 @@ def _folder(given: str) -> Path:
 def _report(error: BaseException, talk: Terminal, *, verbose: bool) -> Exit:
     code = exit_code(error)
     if verbose or code == Exit.INTERNAL:
-        talk.warn("".join(traceback.format_exception(error)).rstrip())
+        talk.trace(error)
     if not isinstance(error, Declined):
         text = str(error) if isinstance(error, CliError | EngineError) else f"{type(error).__name__}: {error}"
         talk.warn(Text("error: ", style="bold red").append(text, style="default"))

@@ -66,6 +66,7 @@ class Deployment:
         self._configuration = configuration.resolve(
             session.stack.name, session.project.name, declared, given, session.decrypt
         )
+        self._terminal.hidden.update(configured(self._configuration.secret.values()))
 
     def up(self) -> Exit:
         """Preview, ask, and bring the stack to what the program says."""
@@ -186,8 +187,7 @@ class Deployment:
     def _watched(self, board: Board, title: str) -> Iterator[EventSink]:
         view = self._view(board, title)
         surroundings = self._program.surroundings() if self._program else contextlib.nullcontext()
-        hidden = configured(self._configuration.secret.values())
-        with view, surroundings, prints_as_messages(view, hidden):
+        with view, surroundings, prints_as_messages(view, self._terminal.hidden):
             yield view
 
     def _view(self, board: Board, title: str) -> View:
@@ -220,12 +220,9 @@ class Deployment:
         return self._session.engine.outputs(self._session.stack).version
 
     def _explain(self, error: UpdateFailed) -> None:
-        """Say where in the program an exception came from; the whole way only if asked for."""
+        """Say where in the program an exception came from; with --verbose the whole way is shown later."""
         cause = error.__cause__
-        if cause is None:
-            return
-        if self._args.verbose:
-            self._terminal.warn("".join(traceback.format_exception(cause)).rstrip())
+        if cause is None or self._args.verbose:
             return
         for frame in reversed(traceback.extract_tb(cause.__traceback__)):
             if self._program and self._program.owns(frame.filename):

@@ -4,14 +4,16 @@ import getpass
 import io
 import os
 import sys
+import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TextIO, cast
 
 from rich.console import Console
 from rich.text import Text
 
 from engine.cli.errors import CliError
+from engine.masking import masked
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,8 @@ class Terminal:
     interactive: bool
     read_line: Callable[[str], str] = input
     read_secret: Callable[[str], str] = getpass.getpass
+    hidden: set[str] = field(default_factory=set)
+    """Secrets that a trace must not show, as they become known."""
 
     def say(self, text: str | Text = "") -> None:
         """Write lines to the standard output: texts to the letter, for they may be for other programs."""
@@ -35,6 +39,10 @@ class Terminal:
     def warn(self, text: str | Text) -> None:
         """Write lines to the standard error."""
         self.err.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def trace(self, error: BaseException) -> None:
+        """Write a stack trace to the standard error, with all that the error was raised from."""
+        self.warn(masked("".join(traceback.format_exception(error)).rstrip(), self.hidden))
 
     def ask(self, question: str) -> str:
         """Return the answer, stripped; CliError if the input ends or is interrupted."""

@@ -4,6 +4,7 @@ Encrypted wherever they are stored, marked wherever they pass, and opened by the
 """
 
 import json
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pulumi
 import pytest
 
 from engine import CheckpointRefused, Engine, FileBackend, IncorrectPassphrase, StackRef, UpdateFailed, crypto
+from engine.provider import Properties, ProviderError
 from engine.values import Secret
 from tests.engine import states
 from tests.engine.fake import Group, Thing, World
@@ -221,6 +223,58 @@ def test_what_a_partial_failure_quotes_is_not_recorded_in_the_clear(
 
     assert states.named(root, stack, "a")["initErrors"] == ["the server does not like [secret]"]
     assert WORD not in every_file(root)
+
+
+def test_reasons_that_reads_give_are_not_recorded_in_the_clear(
+    engine: Engine, stack: StackRef, world: World, root: Path
+) -> None:
+    def program() -> None:
+        Thing("a", password=pulumi.Output.secret(WORD))
+
+    engine.up(stack, program)
+    world.unready["a"] = (f"cannot log in with {WORD}",)
+    engine.refresh(stack)
+
+    assert states.named(root, stack, "a")["initErrors"] == ["cannot log in with [secret]"]
+
+
+def test_what_an_imported_resource_is_not_ready_for_is_not_recorded_in_the_clear(
+    engine: Engine, stack: StackRef, world: World, root: Path
+) -> None:
+    world.resources["a-1"] = {"name": "a", "password": WORD}
+    world.unready["a"] = (f"cannot log in with {WORD}",)
+
+    def program() -> None:
+        Thing("a", pulumi.ResourceOptions(import_="a-1"), password=pulumi.Output.secret(WORD))
+
+    preview = engine.preview(stack, program)
+    engine.up(stack, program)
+
+    assert preview.changes["import"] == 1
+    assert WORD not in states.checkpoint_file(root, stack).read_text()
+
+
+@pytest.mark.parametrize("kind", [ProviderError, ValueError])
+def test_an_error_hides_secrets_in_all_that_it_was_raised_from(
+    engine: Engine, stack: StackRef, world: World, kind: type[Exception]
+) -> None:
+    """Traces show the whole chain; and a provider's own mistake quotes values as well."""
+
+    def refuse(_: str, __: Properties) -> None:
+        try:
+            raise OSError(f"no user {WORD}")
+        except OSError as error:
+            raise kind(f"{WORD} was refused") from error
+
+    world.faults["create", "a"] = refuse
+
+    with pytest.raises(UpdateFailed) as failure:
+        engine.up(stack, lambda: Thing("a", password=pulumi.Output.secret(WORD)))
+
+    trace = "".join(traceback.format_exception(failure.value))
+    assert "[secret] was refused" in trace
+    assert "no user [secret]" in trace
+    assert WORD not in trace
 
 
 def test_messages_show_no_secret_configuration(engine: Engine, stack: StackRef) -> None:

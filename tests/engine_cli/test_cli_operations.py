@@ -313,6 +313,24 @@ def interactive() -> Terminal:
     return Terminal(Console(file=sys.stdout), Console(file=sys.stderr), interactive=True)
 
 
+def test_traces_show_no_secret_configuration(dev: Shop) -> None:
+    dev.ok("config", "set", "--secret", "token", "s3cr3t-token")
+    dev.write(
+        "__main__.py",
+        "import pulumi\n"
+        "token = pulumi.Config().require('token')\n"
+        "try:\n    raise KeyError(token)\n"
+        "except KeyError as error:\n    raise ValueError(token) from error\n",
+    )
+
+    ended = dev.run("preview", "--verbose")
+
+    assert ended.code == 1
+    assert "KeyError: '[secret]'" in ended.err
+    assert "ValueError: [secret]" in ended.err
+    assert "s3cr3t-token" not in ended.err + ended.out
+
+
 def test_what_the_program_prints_shows_no_secret_configuration(dev: Shop) -> None:
     dev.ok("config", "set", "--secret", "token", "s3cr3t-token")
     dev.write(
