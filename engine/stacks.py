@@ -215,8 +215,8 @@ class Stacks:
     def cancel_abandoned(self, stack: StackRef, *, older_than_seconds: float) -> int:
         """Break the locks whose holders cannot be at work any more; return how many there were.
 
-        These are locks of processes of this host that do not exist any more, our own that were not touched for
-        a minute, and any that are older than the caller's longest update.
+        These are locks of processes of this host that do not exist any more, our own that were not touched
+        for a minute, and any that are older than the caller's longest update.
         """
         return self._storage.cancel_abandoned(stack, older_than_seconds)
 
