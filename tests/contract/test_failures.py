@@ -149,6 +149,29 @@ def test_independent_resources_go_on_where_that_is_asked_for(
     assert engine.up(stack, program).changes == {"same": 3, "create": 2}
 
 
+def test_continue_on_error_drops_what_only_outputs_of_the_failed_resource_bring_about(
+    engine: StackEngine, world: World, stack: StackRef
+):
+    """The program cannot register it, and nothing on record says that it depends on the failed one."""
+
+    def program(value: int):
+        def run():
+            a = Thing("a", value=value)
+            a.name.apply(lambda name: Thing("inner", value=1) and None)
+
+        return run
+
+    engine.up(stack, program(1))
+    world.fail("update", "a")
+
+    with pytest.raises(UpdateFailed, match="it broke"):
+        engine.up(stack, program(2), options=Options(continue_on_error=True))
+
+    assert recorded(engine, stack) == world.names == ["a"]
+    world.heal()
+    assert engine.up(stack, program(2)).changes == {"same": 1, "update": 1, "create": 1}
+
+
 def test_deletes_go_on_where_that_is_asked_for(engine: StackEngine, world: World, stack: StackRef):
     def program():
         for name in ("a", "b"):
