@@ -121,9 +121,11 @@ async def _keep_recorded(run: Run, workers: Workers) -> None:
 def _finish_steps(
     loop: asyncio.AbstractEventLoop, executor: Executor, workers: Workers, callbacks: Callbacks
 ) -> None:
-    """Wait for the steps that are under way; the program's loop runs on for the hooks that they call."""
-    if not callbacks.used:
-        executor.shutdown(wait=True)
+    """Wait for the steps that are under way.
+
+    The program's loop runs on for the hooks that they call; where they take long, so that they are recorded.
+    """
+    if not callbacks.used and executor.ends_within(FLUSH_SECONDS):
         return
     with workers.executor(1) as waiting:
         loop.run_until_complete(asyncio.wrap_future(waiting.submit(executor.shutdown), loop=loop))

@@ -97,6 +97,12 @@ class Executor(futures.Executor):
             with self._changed:
                 self._limit -= 1
 
+    def ends_within(self, seconds: float) -> bool:
+        """Take no more calls; return whether all are done, after waiting at most so many seconds for that."""
+        with self._changed:
+            self._closed = True
+            return self._changed.wait_for(lambda: not self._running, seconds)
+
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no more calls; with `wait`, return when all are done."""
         with self._changed:

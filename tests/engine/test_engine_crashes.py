@@ -5,6 +5,7 @@ the lock too, as if the process had been killed. What may be left over is what P
 was created but not recorded, noted in the state as a pending creation.
 """
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,7 +16,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine import BackendError, Engine, EngineError, FileBackend, StackRef
+from engine import BackendError, Engine, EngineError, FileBackend, StackRef, UpdateFailed
+from engine import program as running
 from tests.engine import states
 from tests.engine.fake import Group, Thing, World
 
@@ -338,6 +340,43 @@ def test_what_is_done_reaches_the_disk_while_another_call_takes_long(
         update.result(20)
 
     assert [operation["resource"]["urn"].rsplit("::", 1)[-1] for operation in pending] == ["slow"]
+
+
+def test_what_is_done_reaches_the_disk_also_after_a_failure_ended_the_program(
+    engine: Engine, stack: StackRef, world: World, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "FLUSH_SECONDS", 0.05)
+    finish, ended = running._finish_steps, threading.Event()
+
+    def finishing(*arguments: Any) -> None:
+        ended.set()
+        finish(*arguments)
+
+    monkeypatch.setattr(running, "_finish_steps", finishing)
+    go_on = threading.Event()
+
+    def be_slow(*_: object) -> None:
+        go_on.wait(60)
+
+    world.faults["create", "slow"] = be_slow
+    _, be_quick = world.hang("create", "quick")
+    world.fail("create", "bad")
+
+    def three() -> None:
+        for name in ("slow", "quick", "bad"):
+            Thing(name)
+
+    with ThreadPoolExecutor(1) as pool:
+        update = pool.submit(engine.up, stack, three)
+        try:
+            assert ended.wait(20)
+            be_quick.set()
+            world.wait_for(lambda: "quick" in recorded_now(root, stack))
+        finally:
+            go_on.set()
+            be_quick.set()
+        with pytest.raises(UpdateFailed, match="it broke"):
+            update.result(20)
 
 
 def recorded_now(root: Path, stack: StackRef) -> list[str]:
