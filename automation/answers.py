@@ -118,9 +118,10 @@ def already_runs(function: FunctionId, deployment: Deployment) -> Reply:
     return Reply(status="skipped", message=message, fields=fields)
 
 
-def service_created(function: FunctionId, deployment: Deployment) -> Reply:
+def service_created(state: FunctionState) -> Reply:
     """The function is rolled out."""
-    fields = _deployment_fields(function, deployment)
+    assert state.deployment is not None
+    fields = _deployment_fields(state.function, state.deployment)
     message = f"{fields['service_name']} is rolled out"
     return Reply(status="service_created", message=message, fields=fields)
 
@@ -133,6 +134,38 @@ def build_failed(state: FunctionState, build: Build) -> Reply:
         message=f"the build failed ({build.reason}); {rest}",
         fields={"job_name": build.job_name, "build_id": build.build_id, "reason": build.reason},
     )
+
+
+def cancelled(state: FunctionState, build: Build) -> Reply:
+    """A build was given up."""
+    rest = "the function keeps running as it is" if state.deployment else "no function was made"
+    return Reply(
+        status="cancelled",
+        message=f"build {build.build_id} was cancelled; {rest}",
+        fields={"job_name": build.job_name, "build_id": build.build_id},
+    )
+
+
+def nothing_to_cancel(state: FunctionState, meta: EventMeta) -> Decision:
+    """The build is over, or another one."""
+    message = f"there is no such build of {state.function} under way; nothing was changed"
+    return state, (give(meta, Reply(status="skipped", message=message)),)
+
+
+def rolled_back(function: FunctionId, deployment: Deployment, target: Deployment) -> Reply:
+    """An earlier deployment runs again."""
+    fields = _deployment_fields(function, deployment)
+    message = (
+        f"{fields['service_name']} runs what revision {target.number} was, as revision {deployment.number}"
+    )
+    return Reply(status="rolled_back", message=message, fields={**fields, "restored": target.number})
+
+
+def already_deployed(function: FunctionId, deployment: Deployment) -> Reply:
+    """The deployment to go back to is the present one."""
+    fields = _deployment_fields(function, deployment)
+    message = f"{fields['service_name']} runs revision {deployment.number} already"
+    return Reply(status="skipped", message=message, fields=fields)
 
 
 def deleted(function: FunctionId, present: bool) -> Reply:
@@ -179,6 +212,7 @@ def _deployment_fields(function: FunctionId, deployment: Deployment) -> dict[str
         "image_uri": deployment.image,
         "content_hash": deployment.content_hash,
         "build_id": deployment.build_id,
+        "revision": deployment.number,
     }
     return {key: value for key, value in fields.items() if value}
 

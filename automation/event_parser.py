@@ -16,12 +16,14 @@ from automation import event_identity as identity
 from automation.errors import InvalidEvent
 from automation.event_fields import Fields, shown
 from automation.events import (
+    BuildCancel,
     BuildComplete,
     BuildFailed,
     BuildStart,
     Event,
     EventMeta,
     FunctionId,
+    FunctionRollback,
     Notice,
     ServiceDelete,
 )
@@ -280,6 +282,27 @@ def _service_delete(reading: _Reading) -> ServiceDelete:
     return ServiceDelete(meta=reading.meta, function=reading.required_function, reason=reason)
 
 
+def _build_cancel(reading: _Reading) -> BuildCancel:
+    return BuildCancel(
+        meta=reading.meta,
+        function=reading.required_function,
+        build_id=reading.fields.text("build_id", syntax=syntax.PRINTABLE),
+        reason=reading.fields.prose("reason", limit=MAX_MESSAGE_CHARACTERS),
+    )
+
+
+def _rollback(reading: _Reading) -> FunctionRollback:
+    revision = reading.fields.value("revision")
+    number = isinstance(revision, int) and not isinstance(revision, bool)
+    fields = Fields({"revision": str(revision) if number else revision}, reading.fields.problems)
+    return FunctionRollback(
+        meta=reading.meta,
+        function=reading.required_function,
+        revision=fields.text("revision", syntax=syntax.PRINTABLE),
+        reason=reading.fields.prose("reason", limit=MAX_MESSAGE_CHARACTERS),
+    )
+
+
 def _notice(kind: str) -> Callable[[_Reading], Notice]:
     return lambda reading: Notice(meta=reading.meta, kind=kind, function=reading.function)
 
@@ -310,6 +333,8 @@ _RULES: Final[Mapping[str, _Rule]] = MappingProxyType(
         LEGACY + "service.delete": _Rule(identity.from_ids, _service_delete),
         NEWER + "command.build.start": _Rule(identity.from_name, _build_start),
         NEWER + "command.build.retry": _Rule(identity.from_name, _build_start),
+        NEWER + "command.build.cancel": _Rule(identity.from_name, _build_cancel),
+        NEWER + "command.function.rollback": _Rule(identity.from_name, _rollback),
         NEWER + "command.service.delete": _Rule(identity.from_name, _service_delete),
         NEWER + "lifecycle.build.completed": _Rule(identity.from_name, _build_complete),
         NEWER + "lifecycle.build.failed": _Rule(identity.from_name, _build_failed),
@@ -328,10 +353,8 @@ NOT_SERVED: Final = frozenset(
     NEWER + name
     for name in (
         "command.function.deploy",
-        "command.function.rollback",
         "command.service.create",
         "command.service.update",
-        "command.build.cancel",
         *(f"lifecycle.function.{state}" for state in ("created", "updated", "deleted", "ready", "degraded")),
         *(f"lifecycle.build.{state}" for state in ("started", "progressing", "cancelled")),
         *(f"lifecycle.service.{state}" for state in ("created", "updated", "deleted", "ready", "scaled")),

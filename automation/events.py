@@ -103,6 +103,28 @@ class ServiceDelete:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BuildCancel:
+    """Give up the build that is under way."""
+
+    meta: EventMeta
+    function: FunctionId
+    build_id: str | None = None
+    """Only if it is this one; None: whichever it is."""
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FunctionRollback:
+    """Run an earlier deployment of a function again."""
+
+    meta: EventMeta
+    function: FunctionId
+    revision: str | None = None
+    """Its number, image digest, build, content hash or the id of its event; None: the one before."""
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Notice:
     """Jobs and parser runs that begin and end: counted and acknowledged, nothing is changed."""
 
@@ -113,7 +135,10 @@ class Notice:
     extra: dict[str, str] = field(default_factory=dict)
 
 
-Event = BuildStart | BuildComplete | BuildFailed | ServiceDelete | Notice
+FunctionEvent = BuildStart | BuildComplete | BuildFailed | BuildCancel | FunctionRollback | ServiceDelete
+"""An event that is about one function and may change it."""
+
+Event = FunctionEvent | Notice
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,16 +8,9 @@ import datetime
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
-from automation.events import (
-    BuildComplete,
-    BuildFailed,
-    BuildStart,
-    EventMeta,
-    FunctionId,
-    Reply,
-    ServiceDelete,
-)
+from automation.events import BuildStart, EventMeta, FunctionEvent, FunctionId, Reply
 
 
 class BuildStatus(enum.StrEnum):
@@ -28,6 +21,12 @@ class BuildStatus(enum.StrEnum):
     FAILED = "failed"
     SUPERSEDED = "superseded"
     """Given up because other content is wanted; its Job is gone."""
+    CANCELLED = "cancelled"
+    """Given up because somebody said so; its Job is gone."""
+
+
+GIVEN_UP: Final = frozenset({BuildStatus.SUPERSEDED, BuildStatus.CANCELLED})
+"""Whose results change nothing any more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +73,12 @@ class Deployment:
     build_id: str = ""
     handler: str
     deployed_at: datetime.datetime
+    number: int = 0
+    """Counts a function's deployments from 1; 0: recorded before they were counted."""
+    cause: str = ""
+    """Id of the event that it was deployed by."""
+    restored: int = 0
+    """Number of the deployment that it is once more, after a rollback; 0: a new one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +103,7 @@ class Phase(enum.StrEnum):
     UPDATING = "updating"
     """Runs, while newer content is being built."""
     FAILED = "failed"
-    """The only build failed; nothing runs."""
+    """The only build failed or was cancelled; nothing runs."""
     DELETED = "deleted"
     """Taken away; remembered for a while, so that late events do not bring it back."""
 
@@ -112,6 +117,8 @@ class FunctionState:
     """Time of the event that decided what is wanted; older ones change nothing any more."""
     build: Build | None = None
     deployment: Deployment | None = None
+    previous: tuple[Deployment, ...] = ()
+    """What ran before, oldest first; the last few."""
     deleted_at: datetime.datetime | None = None
     handled: tuple[Handled, ...] = ()
     """Oldest first."""
@@ -137,7 +144,7 @@ class FunctionState:
 class Requested:
     """An event has come. `superseded` are queued build.starts that this one makes pointless."""
 
-    event: BuildStart | BuildComplete | BuildFailed | ServiceDelete
+    event: FunctionEvent
     superseded: tuple[EventMeta, ...] = ()
 
 

@@ -53,6 +53,7 @@ def _state(data: dict[str, Any]) -> FunctionState:
         desired_at=_time(data.get("desired_at")),
         build=_build(data["build"]) if "build" in data else None,
         deployment=_deployment(data["deployment"]) if "deployment" in data else None,
+        previous=tuple(map(_deployment, data.get("previous", ()))),
         deleted_at=_time(data.get("deleted_at")),
         handled=tuple(_handled(item) for item in data.get("handled", ())),
     )

@@ -12,17 +12,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from automation import answers, context, machine, record, retry
+from automation import answers, building, context, machine, record, retry
 from automation.errors import DeployFailed, PlanOutdated, PlatformError
-from automation.events import (
-    BuildComplete,
-    BuildFailed,
-    BuildStart,
-    EventMeta,
-    FunctionId,
-    Reply,
-    ServiceDelete,
-)
+from automation.events import BuildStart, EventMeta, FunctionEvent, FunctionId, Reply
 from automation.model import (
     Answer,
     ApplyStack,
@@ -45,9 +37,6 @@ from automation.settings import AutomationSettings
 from components import naming
 
 _LOG: Final = logging.getLogger(__name__)
-
-FunctionEvent = BuildStart | BuildComplete | BuildFailed | ServiceDelete
-"""An event that is about one function and may change it."""
 
 Clock = Callable[[], datetime.datetime]
 """Tells the time, with a time zone."""
@@ -215,7 +204,7 @@ class Runner:
         if RECORD not in snapshot.outputs:
             return False
         state = record.loads(snapshot.outputs[RECORD])
-        lost = machine.lost_build(state, self._clock())
+        lost = building.lost_build(state, self._clock())
         if lost is not None:
             self.handle(lost)
             return True

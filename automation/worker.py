@@ -14,8 +14,7 @@ from typing import Final
 
 from automation import answers
 from automation.errors import DependencyUnavailable, DeployFailed, PlatformError, Saturated
-from automation.events import BuildStart, EventMeta, FunctionId, Reply
-from automation.runner import FunctionEvent
+from automation.events import BuildStart, EventMeta, FunctionEvent, FunctionId, Reply
 
 _LOG: Final = logging.getLogger(__name__)
 

@@ -12,7 +12,16 @@ import pytest
 from automation import app
 from automation.adapters.deployments import Deployments
 from automation.adapters.memory import MemoryStore
-from automation.events import BuildComplete, BuildFailed, BuildStart, EventMeta, FunctionId, ServiceDelete
+from automation.events import (
+    BuildCancel,
+    BuildComplete,
+    BuildFailed,
+    BuildStart,
+    EventMeta,
+    FunctionId,
+    FunctionRollback,
+    ServiceDelete,
+)
 from automation.runner import Runner
 from automation.settings import AutomationSettings
 from automation.worker import Worker
@@ -100,13 +109,21 @@ class World:
     def delete(self, id=None, time=None):
         return ServiceDelete(meta=self.meta("service.delete", id, time), function=self.function)
 
+    def cancel(self, id=None):
+        meta = dataclasses.replace(self.meta("", id), type="io.knative.lambda.command.build.cancel")
+        return BuildCancel(meta=meta, function=self.function)
+
+    def rollback(self, revision=None, id=None):
+        meta = dataclasses.replace(self.meta("", id), type="io.knative.lambda.command.function.rollback")
+        return FunctionRollback(meta=meta, function=self.function, revision=revision)
+
     async def send(self, event):
         return await self.automation.handle(event)
 
-    async def deploy(self):
+    async def deploy(self, digest=DIGEST):
         """Build and roll out what is in the bucket; return both replies."""
         started = await self.send(self.build_start())
-        return started, await self.send(self.build_complete(started))
+        return started, await self.send(self.build_complete(started, image_digest=digest))
 
 
 def with_function(event, third_party, parser):

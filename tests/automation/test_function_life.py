@@ -41,6 +41,30 @@ async def test_a_complete_build_is_rolled_out_by_digest(world):
     assert world.cluster.kinds() == ["ConfigMap", "Job", "Service", "ServiceAccount", "Trigger"]
 
 
+async def test_a_cancelled_build_leaves_no_job_and_its_result_changes_nothing(world):
+    started = await world.send(world.build_start())
+
+    reply = await world.send(world.cancel())
+    late = await world.send(world.build_complete(started))
+
+    assert (reply.status, late.status) == ("cancelled", "skipped")
+    assert reply.fields["job_name"] == started.fields["job_name"]
+    assert world.cluster.objects == {}
+
+
+async def test_a_rollback_runs_the_earlier_image_again(world):
+    _, first = await world.deploy()
+    world.put(CODE + b"# newer\n")
+    _, second = await world.deploy(digest="sha256:" + "e" * 64)
+
+    reply = await world.send(world.rollback())
+
+    services = [value for (kind, _), value in world.cluster.objects.items() if kind == "Service"]
+    assert reply.status == "rolled_back"
+    assert (first.fields["revision"], second.fields["revision"], reply.fields["revision"]) == (1, 2, 3)
+    assert services[0]["spec"]["template"]["spec"]["containers"][0]["image"] == first.fields["image_uri"]
+
+
 async def test_a_delete_takes_everything_away(world):
     await world.deploy()
 

@@ -1,9 +1,12 @@
 """Any order and any repetition of a function's events ends in the same place."""
 
+import contextlib
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from automation import record
+from automation.errors import InvalidEvent
 from automation.model import BuildStatus, Phase
 from tests.automation import worlds
 from tests.automation.worlds import NOW, at
@@ -86,6 +89,38 @@ def test_delivering_everything_once_more_changes_nothing(history, data):
         deliver(platform, event(number, wanted[number]))
 
     assert platform.state == settled
+
+
+COMMANDS = st.lists(st.sampled_from(["v1", "v2", "bad", None, "cancel", "rollback"]), min_size=1, max_size=10)
+
+
+def command(number, wanted):
+    time = at(number - 100)
+    if wanted == "cancel":
+        return worlds.cancel(f"e{number}", time)
+    return worlds.rollback(f"e{number}", time=time) if wanted == "rollback" else event(number, wanted)
+
+
+@settings(max_examples=400, deadline=None)
+@given(wanted=COMMANDS, data=st.data())
+def test_results_of_builds_that_were_given_up_change_nothing(wanted, data):
+    platform = worlds.Platform(content={f"e{n}": content for n, content in enumerate(wanted)})
+    for number, what in enumerate(wanted):
+        given_up = {
+            job for job, build in platform.builds.items() if build != platform.state.build or is_over(build)
+        }
+        with contextlib.suppress(InvalidEvent):  # a rollback where nothing ran
+            deliver(platform, command(number, what))
+        for job in sorted(given_up):
+            before = platform.state
+            deliver(platform, result(platform, platform.builds[job], f"late-{number}"))
+            assert platform.state == before
+        if data.draw(st.booleans()) and platform.state.build is not None:
+            deliver(platform, result(platform, platform.state.build, number))
+
+
+def is_over(build):
+    return build.status in (BuildStatus.CANCELLED, BuildStatus.SUPERSEDED)
 
 
 def test_now_is_after_every_event_of_the_histories():

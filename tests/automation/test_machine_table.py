@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from automation.errors import InvalidEvent
 from automation.machine import TRANSITIONS, InvalidTransition, decide
 from automation.model import (
     Answer,
@@ -38,7 +39,7 @@ def row(world, stimulus, phase, status, *kinds, id):
 
 CURRENT = worlds.build()
 OTHER = worlds.build(job="kaniko-build-tp1-parser1-ffffffff")
-START, DELETE = worlds.start(), worlds.delete()
+START, DELETE, CANCEL = worlds.start(), worlds.delete(), worlds.cancel()
 
 TABLE = [
     row(worlds.absent, worlds.ready(START), Phase.BUILDING, "started", STORE, APPLY, id="first-build"),
@@ -95,6 +96,21 @@ TABLE = [
     row(worlds.building, worlds.failed(build=OTHER), Phase.BUILDING, "skipped", id="superseded-failure"),
     row(worlds.running, worlds.failed(build=CURRENT), Phase.READY, "skipped", id="failure-of-nothing"),
     row(worlds.deleted, worlds.failed(build=CURRENT), Phase.DELETED, "skipped", id="failure-after-deletion"),
+    row(worlds.building, CANCEL, Phase.FAILED, "cancelled", APPLY, id="cancel"),
+    row(worlds.updating, CANCEL, Phase.READY, "cancelled", APPLY, id="cancel-an-update"),
+    row(worlds.building, worlds.cancel(build_id="build-1"), Phase.FAILED, "cancelled", APPLY, id="cancel-it"),
+    row(worlds.building, worlds.cancel(build_id="build-9"), Phase.BUILDING, "skipped", id="cancel-another"),
+    row(worlds.building, worlds.cancel(time=at(-101)), Phase.BUILDING, "skipped", id="cancel-from-before"),
+    row(worlds.absent, CANCEL, Phase.ABSENT, "skipped", id="cancel-nothing"),
+    row(worlds.running, CANCEL, Phase.READY, "skipped", id="cancel-what-is-done"),
+    row(worlds.deleted, CANCEL, Phase.DELETED, "skipped", id="cancel-after-deletion"),
+    row(worlds.cancelled, worlds.complete(build=CURRENT), Phase.FAILED, "skipped", id="success-after-cancel"),
+    row(worlds.cancelled, worlds.failed(build=CURRENT), Phase.FAILED, "skipped", id="failure-after-cancel"),
+    row(worlds.cancelled, worlds.ready(START), Phase.BUILDING, "started", STORE, APPLY, id="after-cancel"),
+    row(worlds.grown, worlds.rollback(), Phase.READY, "rolled_back", APPLY, id="rollback"),
+    row(worlds.grown, worlds.rollback(revision="3"), Phase.READY, "skipped", APPLY, id="rollback-to-present"),
+    row(worlds.grown, worlds.rollback(time=at(-101)), Phase.READY, "skipped", id="rollback-from-before"),
+    row(worlds.deleted, worlds.rollback(time=at(-101)), Phase.DELETED, "skipped", id="rollback-overtaken"),
     row(worlds.absent, DELETE, Phase.DELETED, "deleted", APPLY, id="delete-nothing"),
     row(worlds.building, DELETE, Phase.DELETED, "deleted", REMOVE, APPLY, id="delete-a-build"),
     row(worlds.running, DELETE, Phase.DELETED, "deleted", REMOVE, APPLY, id="delete"),
@@ -114,6 +130,63 @@ def test_a_stimulus_leads_to_its_phase_and_answer(world, stimulus, phase, status
     assert (state.phase, commands[-1].reply.status) == (phase, status)
     assert tuple(type(command) for command in commands) == (*kinds, Answer)
     assert worlds.impossible(state) == []
+
+
+@pytest.mark.parametrize(
+    ("revision", "number"),
+    [
+        pytest.param(None, 2, id="the-one-before"),
+        pytest.param("1", 1, id="number"),
+        pytest.param("build-2", 2, id="build"),
+        pytest.param("e1", 1, id="event"),
+        pytest.param(worlds.content_hash("v1"), 1, id="content"),
+        pytest.param(worlds.DIGEST, 3, id="digest-of-several-is-the-latest"),
+    ],
+)
+def test_a_rollback_finds_its_revision_and_counts_on(revision, number):
+    state, _ = decide(worlds.grown(), Requested(event=worlds.rollback(revision=revision)), NOW)
+
+    if number == 3:
+        assert state.deployment.number == 3
+        return
+    assert state.deployment.content_hash == worlds.content_hash(f"v{number}")
+    assert (state.deployment.number, state.deployment.restored, state.deployment.cause) == (4, number, "r1")
+    assert [one.number for one in state.previous] == [1, 2, 3]
+
+
+def test_a_rollback_gives_up_the_build_that_would_undo_it():
+    world = replace(worlds.grown(), build=worlds.build())
+
+    state, _ = decide(world, Requested(event=worlds.rollback()), NOW)
+    after, commands = decide(state, Requested(event=worlds.complete(build=worlds.build())), NOW)
+
+    assert state.build.status is BuildStatus.SUPERSEDED
+    assert (after, commands[-1].reply.status) == (state, "skipped")
+
+
+@pytest.mark.parametrize(
+    ("world", "revision", "problem"),
+    [
+        pytest.param(worlds.absent, None, "is absent: there is no revision to roll back to", id="absent"),
+        pytest.param(worlds.building, "1", "is building: there is no revision", id="building"),
+        pytest.param(worlds.running, None, "has had one revision only", id="only-one"),
+        pytest.param(
+            worlds.grown, "9", r"'9' is not known of tp1/parser1; allowed: 1 \(event e1\), 2", id="unknown"
+        ),
+    ],
+)
+def test_a_rollback_to_nowhere_is_refused_with_what_is_there(world, revision, problem):
+    with pytest.raises(InvalidEvent, match=problem):
+        decide(world(), Requested(event=worlds.rollback(revision=revision)), NOW)
+
+
+def test_only_the_last_ten_revisions_are_remembered():
+    platform = worlds.Platform(worlds.grown())
+    for number in range(12):
+        platform.deliver(worlds.rollback(id=f"r{number}"))
+
+    assert [one.number for one in platform.state.previous] == list(range(5, 15))
+    assert platform.state.deployment.number == 15
 
 
 @pytest.mark.parametrize("world", WORLDS.values(), ids=WORLDS)

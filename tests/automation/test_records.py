@@ -10,6 +10,7 @@ from automation.model import BuildStatus, Handled
 from tests.automation import worlds
 
 STATES = [worlds.absent, worlds.building, worlds.running, worlds.updating, worlds.broken, worlds.deleted]
+STATES += [worlds.cancelled, worlds.grown]
 
 
 def full():

@@ -4,7 +4,16 @@ import datetime
 import hashlib
 from dataclasses import replace
 
-from automation.events import BuildComplete, BuildFailed, BuildStart, EventMeta, FunctionId, ServiceDelete
+from automation.events import (
+    BuildCancel,
+    BuildComplete,
+    BuildFailed,
+    BuildStart,
+    EventMeta,
+    FunctionId,
+    FunctionRollback,
+    ServiceDelete,
+)
 from automation.machine import decide
 from automation.model import (
     Answer,
@@ -60,6 +69,16 @@ def failed(id="f1", build=None, **fields):
 
 def delete(id="d1", time=None):
     return ServiceDelete(meta=meta(id, time, "network.notifi.lambda.service.delete"), function=FUNCTION)
+
+
+def cancel(id="x1", time=None, **fields):
+    event = meta(id, time, "io.knative.lambda.command.build.cancel")
+    return BuildCancel(meta=event, function=FUNCTION, **fields)
+
+
+def rollback(id="r1", revision=None, time=None):
+    event = meta(id, time, "io.knative.lambda.command.function.rollback")
+    return FunctionRollback(meta=event, function=FUNCTION, revision=revision)
 
 
 def content_hash(content):
@@ -123,6 +142,19 @@ def updating():
     return replace(building(), deployment=deployment())
 
 
+def cancelled():
+    return replace(building(), build=build(status=BuildStatus.CANCELLED))
+
+
+def grown():
+    """A function that has run three contents."""
+    older = [
+        replace(deployment(f"v{number}"), number=number, cause=f"e{number}", build_id=f"build-{number}")
+        for number in (1, 2, 3)
+    ]
+    return replace(running(), deployment=older[2], previous=(older[0], older[1]))
+
+
 def broken():
     return FunctionState(function=FUNCTION, desired_at=at(-100), build=build(status=BuildStatus.FAILED))
 
@@ -141,6 +173,13 @@ def impossible(state):
         problems.append("something is there that no event decided")
     if state.build is not None:
         problems += _impossible_build(state)
+    numbers = [one.number for one in (*state.previous, *([state.deployment] if state.deployment else []))]
+    if numbers != sorted(numbers) or len({*numbers} - {0}) != len([one for one in numbers if one]):
+        problems.append("deployments are not counted upwards")
+    if state.previous and state.deployment is None:
+        problems.append("something ran before nothing")
+    if len(state.previous) > 10:
+        problems.append("more deployments are remembered than allowed")
     keys = [(seen.source, seen.id) for seen in state.handled]
     if len(keys) != len(set(keys)):
         problems.append("an event was handled twice")

@@ -55,6 +55,29 @@ def test_build_start_carries_all_its_fields():
     assert (event.meta.correlation_id, event.meta.traceparent) == ("c-1", "t")
 
 
+CANCEL = "io.knative.lambda.command.build.cancel"
+ROLLBACK = "io.knative.lambda.command.function.rollback"
+
+
+def test_a_cancel_may_name_its_build():
+    event = read(CANCEL, {"name": "acme/greeter", "buildId": "b-1", "reason": "no more"})
+
+    assert (event.build_id, event.reason) == ("b-1", "no more")
+    assert read(CANCEL, IDS).build_id is None
+
+
+@pytest.mark.parametrize(
+    ("sent", "meant"), [(None, None), (3, "3"), ("3", "3"), (DIGEST, DIGEST), ("event-17", "event-17")]
+)
+def test_a_rollback_names_its_revision_in_any_way(sent, meant):
+    assert read(ROLLBACK, {**IDS, "revision": sent}).revision == meant
+
+
+@pytest.mark.parametrize("sent", [True, 1.5, ["1"], "", "a" * 300])
+def test_what_cannot_be_a_revision_is_refused(sent):
+    assert problems(ROLLBACK, {**IDS, "revision": sent})[0].startswith("revision: ")
+
+
 def test_build_start_needs_nothing_but_the_ids():
     event = read(START, IDS)
 

@@ -4,7 +4,15 @@ import pytest
 
 from automation.errors import InvalidEvent
 from automation.event_parser import NOT_SERVED, SERVED, label, parse
-from automation.events import BuildComplete, BuildFailed, BuildStart, Notice, ServiceDelete
+from automation.events import (
+    BuildCancel,
+    BuildComplete,
+    BuildFailed,
+    BuildStart,
+    FunctionRollback,
+    Notice,
+    ServiceDelete,
+)
 
 IDS = {"third_party_id": "acme", "parser_id": "greeter"}
 IMAGE = {"image_uri": "registry.example/functions:acme-greeter-01234567"}
@@ -27,6 +35,8 @@ def read(event_type, data, **attributes):
         ("network.notifi.lambda.service.delete", IDS, ServiceDelete),
         ("io.knative.lambda.command.build.start", {"name": "acme/greeter"}, BuildStart),
         ("io.knative.lambda.command.build.retry", {"name": "greeter", "namespace": "acme"}, BuildStart),
+        ("io.knative.lambda.command.build.cancel", {"name": "acme/greeter"}, BuildCancel),
+        ("io.knative.lambda.command.function.rollback", {"name": "acme/greeter"}, FunctionRollback),
         ("io.knative.lambda.command.service.delete", {"name": "acme/greeter"}, ServiceDelete),
         ("io.knative.lambda.lifecycle.build.completed", {**IDS, **IMAGE}, BuildComplete),
         ("io.knative.lambda.lifecycle.build.failed", IDS, BuildFailed),

@@ -1,0 +1,136 @@
+"""Transitions of what runs: rolled out after a build, taken from others, rolled back. Pure."""
+
+from dataclasses import replace
+from typing import Final
+
+from automation import answers
+from automation.answers import Decision
+from automation.building import given_up, identified, is_of
+from automation.errors import InvalidEvent
+from automation.events import BuildComplete, FunctionRollback
+from automation.model import GIVEN_UP, Build, BuildStatus, Deployment, FunctionState, Requested
+from automation.moment import Moment
+
+KEPT: Final = 10
+"""How many earlier deployments a function remembers, to be rolled back to."""
+
+
+def succeed(moment: Moment) -> Decision:
+    """An image is there: roll it out if it is the current build's, or if nobody knows better."""
+    request, state = moment.stimulus, moment.state
+    assert isinstance(request, Requested)
+    event = request.event
+    assert isinstance(event, BuildComplete)
+    if not identified(event):
+        return _adopt(moment, event)
+    build = state.build
+    if build is None or not is_of(event, build) or build.status in GIVEN_UP:
+        return answers.superseded_result(state, event.meta)
+    if build.status is BuildStatus.SUCCEEDED:
+        return answers.already_rolled_out(state, event.meta)
+    return _roll_out(moment, build, _pinned(build.image, event.image_digest))
+
+
+def late(moment: Moment) -> Decision:
+    """A result that nothing waits for."""
+    assert isinstance(moment.stimulus, Requested)
+    return answers.superseded_result(moment.state, moment.stimulus.event.meta)
+
+
+def rollback(moment: Moment) -> Decision:
+    """Roll an earlier deployment out again; a build under way is given up, or it would undo that."""
+    request, state = moment.stimulus, moment.state
+    assert isinstance(request, Requested)
+    event = request.event
+    assert isinstance(event, FunctionRollback)
+    if moment.outdated:
+        return answers.outdated(state, event.meta)
+    target = _target(state, event.revision)
+    wanted = replace(state, desired_at=moment.time, build=given_up(state.build))
+    if state.deployment and target.number == state.deployment.number:
+        return moment.settle(wanted, answers.already_deployed(state.function, target))
+    state = deployed(moment, wanted, replace(target, restored=target.number))
+    assert state.deployment is not None
+    return moment.settle(state, answers.rolled_back(state.function, state.deployment, target))
+
+
+def refuse_rollback(moment: Moment) -> Decision:
+    """Nothing has run that could be rolled back to."""
+    if moment.outdated:
+        return answers.outdated(moment.state, moment.meta)
+    function, phase = moment.state.function, moment.state.phase
+    raise InvalidEvent(
+        f"{function} is {phase}: there is no revision to roll back to; build it with build.start"
+    )
+
+
+def deployed(moment: Moment, state: FunctionState, deployment: Deployment) -> FunctionState:
+    """Return the state with a deployment that follows the present one, which is remembered."""
+    present = state.deployment
+    previous = (*state.previous, present)[-KEPT:] if present else state.previous
+    numbered = replace(
+        deployment,
+        number=max((one.number for one in previous), default=0) + 1,
+        cause=moment.meta.id,
+        deployed_at=moment.now,
+    )
+    return replace(state, deployment=numbered, previous=previous)
+
+
+def _target(state: FunctionState, revision: str | None) -> Deployment:
+    """Return the deployment that is meant; None: the one before the present."""
+    known = [*state.previous, *([state.deployment] if state.deployment else [])]
+    if revision is None:
+        if state.previous:
+            return state.previous[-1]
+        raise InvalidEvent(f"{state.function} has had one revision only: there is none before it")
+    for one in reversed(known):
+        digest = one.image.partition("@")[2]
+        if revision in (str(one.number), digest, one.build_id, one.content_hash, one.cause):
+            return one
+    allowed = ", ".join(f"{one.number} (event {one.cause or 'not recorded'})" for one in known)
+    raise InvalidEvent(f"revision: {revision!r} is not known of {state.function}; allowed: {allowed}")
+
+
+def _roll_out(moment: Moment, build: Build, image: str) -> Decision:
+    done = replace(build, status=BuildStatus.SUCCEEDED, reason="", message="", exit_code=None, log_tail="")
+    deployment = Deployment(
+        image=image,
+        content_hash=build.content_hash,
+        build_id=build.build_id,
+        handler=build.handler,
+        deployed_at=moment.now,
+    )
+    state = deployed(moment, replace(moment.state, build=done), deployment)
+    return moment.settle(state, answers.service_created(state))
+
+
+def _adopt(moment: Moment, event: BuildComplete) -> Decision:
+    """A result that names no build: the current one's if the image is its own, else one that others made."""
+    state, build = moment.state, moment.state.build
+    image = _pinned(event.image_uri, event.image_digest)
+    if build and build.status not in GIVEN_UP and _untagged(build.image, event.image_uri):
+        if build.status is BuildStatus.SUCCEEDED:
+            return answers.already_rolled_out(state, event.meta)
+        return _roll_out(moment, build, image)
+    if build and build.status is BuildStatus.RUNNING:
+        return answers.superseded_result(state, event.meta)
+    if moment.outdated:
+        return answers.outdated(state, event.meta)
+    handler = state.deployment.handler if state.deployment else answers.DEFAULT_HANDLER
+    deployment = Deployment(image=image, handler=handler, deployed_at=moment.now)
+    adopted = deployed(moment, replace(state, desired_at=moment.time), deployment)
+    return moment.settle(adopted, answers.service_created(adopted))
+
+
+def _untagged(ours: str, image_uri: str) -> bool:
+    return ours == image_uri.partition("@")[0]
+
+
+def _pinned(image: str, digest: str | None) -> str:
+    """Return the image by digest; a tag in our own repository if no digest was reported."""
+    name = image.partition("@")[0]
+    if not digest:
+        return image
+    repository, colon, tag = name.rpartition(":")
+    return f"{repository if colon and '/' not in tag else name}@{digest}"
