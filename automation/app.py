@@ -5,11 +5,11 @@ import contextlib
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from automation import answers, warmup
 from automation.errors import InvalidEvent, PlatformError
-from automation.events import BuildComplete, Event, Notice, Reply
+from automation.events import BuildComplete, Event, FunctionId, Notice, Reply
 from automation.ports import BuildObserver, DeploymentEngine, SourceStore
 from automation.reconciler import Reconciler
 from automation.runner import Runner, utc_now
@@ -71,6 +71,10 @@ class Automation:
             self._refuse_foreign_image(event)
         self._begin_chores()
         return await self._worker.submit(event)
+
+    async def describe(self, function: FunctionId) -> Mapping[str, Any] | None:
+        """Return what is recorded of a function as JSON; None if nothing is. Raises PlatformError."""
+        return await asyncio.to_thread(self._runner.describe, function)
 
     async def ready(self) -> Mapping[str, str]:
         """Return `ok` or the problem for each dependency."""

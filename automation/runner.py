@@ -10,9 +10,10 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 from automation import answers, building, context, machine, record, retry
+from automation.description import describe
 from automation.errors import DeployFailed, PlanOutdated, PlatformError
 from automation.events import BuildStart, EventMeta, FunctionEvent, FunctionId, Reply
 from automation.model import (
@@ -179,6 +180,11 @@ class Runner:
         request = Requested(event=event, superseded=superseded)
         attempt = self._plan if event.meta.dry_run else self._once
         return self._retried(lambda: attempt(event.function, request))
+
+    def describe(self, function: FunctionId) -> dict[str, Any] | None:
+        """Return what is recorded of a function as JSON; None if nothing is. Raises PlatformError."""
+        snapshot = self._engine.outputs(_stack(function))
+        return describe(_state(function, snapshot)) if RECORD in snapshot.outputs else None
 
     def awaits(self, function: FunctionId, job_name: str) -> bool:
         """Say whether the function waits for the result of the build with that Job. Raises PlatformError."""

@@ -30,6 +30,10 @@ class Stats:
     """Events accepted and not yet worked on."""
     active: int
     """Events being worked on."""
+    workers: int
+    """Events that are worked on at one time at most."""
+    limit: int
+    """Events that may be waiting or worked on."""
 
 
 @dataclass(eq=False)
@@ -69,7 +73,9 @@ class Worker:
     def stats(self) -> Stats:
         """Current numbers."""
         active = min(self._running, self._threads)
-        return Stats(queue_depth=len(self._open) - active, active=active)
+        return Stats(
+            queue_depth=len(self._open) - active, active=active, workers=self._threads, limit=self._limit
+        )
 
     async def submit(self, event: FunctionEvent) -> Reply:
         """Queue an event and wait for its answer. Raises Saturated, and whatever handling the event raises.

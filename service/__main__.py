@@ -56,6 +56,7 @@ def app_settings(settings: Settings) -> AppSettings:
         max_body_bytes=settings.http.max_body_bytes,
         body_timeout_seconds=settings.http.body_timeout_seconds,
         request_timeout_seconds=settings.http.request_timeout_seconds,
+        api_tokens_file=settings.http.api_tokens_file,
         shutdown_grace_seconds=settings.http.shutdown_grace_seconds,
     )
 

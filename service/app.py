@@ -4,6 +4,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from starlette.applications import Starlette
@@ -13,12 +14,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from service import rest
 from service.boundary import Boundary
 from service.handlers import CloudEventHandler, EventHandler
 from service.health import Health
 from service.http import read_body, refuse_routing
 from service.metrics import Metrics
 from service.ports import Automation
+from service.tokens import Tokens
 
 EVENT_PATHS: Final = ("/", "/events", "/cloud-events", "/cloudevents", "/build")
 """Where events are taken: the contract's two paths, and the aliases that older senders use."""
@@ -37,6 +40,8 @@ class AppSettings:
     body_timeout_seconds: float
     request_timeout_seconds: float
     """How long a request waits for its work."""
+    api_tokens_file: Path | None
+    """Tokens of those who may read over REST, one a line; None: nobody may."""
     shutdown_grace_seconds: float
     """How long accepted work may go on once the process is asked to end."""
 
@@ -79,6 +84,7 @@ def create_app(automation: Automation, settings: AppSettings) -> Starlette:
         *(Route(path, health.live) for path in ("/health", "/healthz")),
         *(Route(path, health.ready) for path in ("/ready", "/readyz")),
         Route("/metrics", scrape),
+        *rest.routes(automation, Tokens(settings.api_tokens_file), draining=lambda: health.draining),
     ]
     app = Starlette(
         routes=routes,

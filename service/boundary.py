@@ -85,7 +85,7 @@ class Boundary:
         return error_response(error, exchange.trail)
 
     def _record(self, exchange: "_Exchange") -> None:
-        method, path = exchange.scope["method"], exchange.scope["path"]
+        method, path = exchange.scope["method"], exchange.scope.get("template") or exchange.scope["path"]
         seconds = time.perf_counter() - exchange.began
         status = exchange.status or CLIENT_GONE
         self._metrics.count_request(method, path if path in self._paths else "other", status, seconds)

@@ -3,6 +3,22 @@
 from automation.errors import DependencyUnavailable, Fault, PlatformError
 
 
+class Unauthorized(PlatformError):
+    """Who asks has not said who that is, or not in a way that is known."""
+
+    fault = Fault.SENDER
+    status = 401
+    error_type = "unauthorized"
+
+
+class AccessDenied(PlatformError):
+    """Nobody may do this here."""
+
+    fault = Fault.SENDER
+    status = 403
+    error_type = "forbidden"
+
+
 class NotFound(PlatformError):
     """Nothing is served at this path."""
 

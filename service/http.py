@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 
 from automation.errors import PlatformError
-from service.errors import BodyTimeout, MethodNotAllowed, NotFound, PayloadTooLarge
+from service.errors import BodyTimeout, MethodNotAllowed, NotFound, PayloadTooLarge, Unauthorized
 from service.trail import Trail
 
 LINGER_SECONDS: Final = 0.25
@@ -98,6 +98,8 @@ def _error_headers(error: PlatformError) -> dict[str, str]:
         headers["retry-after"] = str(math.ceil(error.retry_after))
     if isinstance(error, MethodNotAllowed):
         headers["allow"] = error.allowed
+    if isinstance(error, Unauthorized):
+        headers["www-authenticate"] = "Bearer"
     if isinstance(error, PayloadTooLarge | BodyTimeout):
         headers["connection"] = "close"  # a part of the body is unread, and nobody wants to read it
     return headers

@@ -1,9 +1,9 @@
 """What the service needs of automation. `automation.app.Automation` is the real one."""
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
-from automation.events import Event, Reply
+from automation.events import Event, FunctionId, Reply
 
 
 class Stats(Protocol):
@@ -16,6 +16,14 @@ class Stats(Protocol):
     @property
     def active(self) -> int:
         """Events being worked on."""
+
+    @property
+    def workers(self) -> int:
+        """How many events are worked on at one time at most."""
+
+    @property
+    def limit(self) -> int:
+        """How many events may be waiting or worked on."""
 
 
 class Automation(Protocol):
@@ -31,6 +39,9 @@ class Automation(Protocol):
         Events of one function are carried out in the order of the calls. Repeating an event is safe. Raises
         PlatformError; anything else is a defect.
         """
+
+    async def describe(self, function: FunctionId) -> Mapping[str, Any] | None:
+        """Return what is recorded of a function as JSON; None if nothing is. Raises PlatformError."""
 
     async def ready(self) -> Mapping[str, str]:
         """Return `ok` or the problem for each dependency: storage, cluster, state."""

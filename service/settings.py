@@ -45,6 +45,8 @@ class HttpSettings:
     """BODY_TIMEOUT_SECONDS: how long a request's body may take to arrive."""
     request_timeout_seconds: float
     """REQUEST_TIMEOUT_SECONDS: how long a request waits for its work; the work itself goes on."""
+    api_tokens_file: Path | None
+    """API_TOKENS_FILE: tokens of those who may read over REST, one a line; None: nobody may."""
     shutdown_grace_seconds: float
     """SHUTDOWN_GRACE_SECONDS: from SIGTERM to the end; below the pod's termination grace period."""
     drain_delay_seconds: float
@@ -82,6 +84,7 @@ def read(environ: Mapping[str, str]) -> Settings:
 
 
 def _http(variables: Variables, *, local: bool) -> HttpSettings:
+    tokens = variables.text("API_TOKENS_FILE", syntax.PATH)
     everywhere = "0.0.0.0"  # noqa: S104 in a pod the network policy decides who gets here
     return HttpSettings(
         host=variables.text("HOST", syntax.HOST) or ("127.0.0.1" if local else everywhere),
@@ -91,6 +94,7 @@ def _http(variables: Variables, *, local: bool) -> HttpSettings:
         ),
         body_timeout_seconds=variables.seconds("BODY_TIMEOUT_SECONDS", 30),
         request_timeout_seconds=variables.seconds("REQUEST_TIMEOUT_SECONDS", 30),
+        api_tokens_file=None if tokens is None else Path(tokens),
         shutdown_grace_seconds=variables.seconds("SHUTDOWN_GRACE_SECONDS", 30),
         drain_delay_seconds=variables.seconds("DRAIN_DELAY_SECONDS", 0 if local else 3, minimum=0),
     )

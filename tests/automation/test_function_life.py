@@ -65,6 +65,33 @@ async def test_a_rollback_runs_the_earlier_image_again(world):
     assert services[0]["spec"]["template"]["spec"]["containers"][0]["image"] == first.fields["image_uri"]
 
 
+async def test_a_function_is_described_with_the_event_that_made_each_revision(world):
+    assert await world.automation.describe(world.function) is None
+    started, _ = await world.deploy()
+    await world.send(world.rollback(revision="1"))
+    world.put(CODE + b"# newer\n")
+    _, second = await world.deploy(digest="sha256:" + "e" * 64)
+    await world.send(world.rollback(id="back"))
+
+    told = await world.automation.describe(world.function)
+
+    assert (told["phase"], told["revision"]) == ("ready", 3)
+    assert [one["revision"] for one in told["revisions"]] == [3, 2, 1]
+    assert (told["revisions"][0]["event_id"], told["revisions"][0]["restored"]) == ("back", 1)
+    assert told["revisions"][1]["event_id"] == second.fields["event_id"]
+    assert told["build"]["status"] == "succeeded"
+    assert told["events"][-1]["id"] == started.fields["event_id"]
+
+
+async def test_a_failed_build_is_described_with_its_reason_and_log(world):
+    started = await world.send(world.build_start())
+    await world.send(world.build_failed(started, message="no", exit_code=1, log_tail="the end"))
+
+    build = (await world.automation.describe(world.function))["build"]
+
+    assert (build["status"], build["reason"], build["logs_preview"]) == ("failed", "oom", "the end")
+
+
 async def test_a_delete_takes_everything_away(world):
     await world.deploy()
 

@@ -19,6 +19,8 @@ DATA = {"third_party_id": "acme", "parser_id": "greeter"}
 class Stats:
     queue_depth = 3
     active = 2
+    workers = 8
+    limit = 100
 
 
 class Recorder:
@@ -33,6 +35,7 @@ class Recorder:
         self.stats = Stats()
         self.gate = asyncio.Event()
         self.gate.set()
+        self.functions = {}
         self.finished = 0
         self.closed_with = []
 
@@ -43,6 +46,9 @@ class Recorder:
         if isinstance(self.reply, BaseException):
             raise self.reply
         return self.reply
+
+    async def describe(self, function):
+        return self.functions.get((function.third_party_id, function.parser_id))
 
     async def ready(self):
         await self.gate.wait()
@@ -66,6 +72,7 @@ def app_settings():
             "body_timeout_seconds": 5.0,
             "request_timeout_seconds": 5.0,
             "shutdown_grace_seconds": 5.0,
+            "api_tokens_file": None,
         }
         return AppSettings(**{**values, **changes})
 

@@ -1,6 +1,7 @@
 """Settings: defaults that are promises, and mistakes that are all reported at once."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
@@ -30,6 +31,7 @@ def test_the_promised_defaults():
         "max_body_bytes": 2_162_688,
         "body_timeout_seconds": 30,
         "request_timeout_seconds": 30,
+        "api_tokens_file": None,
         "shutdown_grace_seconds": 30,
         "drain_delay_seconds": 3,
     }
@@ -79,6 +81,7 @@ def test_every_variable_reaches_its_setting():
             "BODY_TIMEOUT_SECONDS": "1.5",
             "REQUEST_TIMEOUT_SECONDS": "2",
             "SHUTDOWN_GRACE_SECONDS": "3",
+            "API_TOKENS_FILE": "/run/tokens",
             "DRAIN_DELAY_SECONDS": "0",
             "NAMESPACE": "functions",
             "S3_SOURCE_BUCKET": "code",
@@ -116,6 +119,7 @@ def test_every_variable_reaches_its_setting():
 
     assert (http.host, http.port, http.max_body_bytes, settings.log_level) == ("::1", 0, 4096, "warn")
     assert (http.body_timeout_seconds, http.request_timeout_seconds) == (1.5, 2)
+    assert http.api_tokens_file == Path("/run/tokens")
     assert (http.shutdown_grace_seconds, http.drain_delay_seconds) == (3, 0)
     found = {name: str(value) for name, value in dataclasses.asdict(automation).items()}
     assert found == {

@@ -1,0 +1,65 @@
+"""A function's state as JSON: where it stands, what ran, which event did what. Pure."""
+
+import datetime
+from typing import Any
+
+from automation.model import Build, Deployment, FunctionState, Handled
+
+
+def describe(state: FunctionState) -> dict[str, Any]:
+    """Return the whole state; times are RFC 3339 in UTC, revisions and events newest first."""
+    present = [state.deployment] if state.deployment else []
+    return {
+        "third_party_id": state.function.third_party_id,
+        "parser_id": state.function.parser_id,
+        "phase": state.phase.value,
+        "desired_at": _time(state.desired_at),
+        "deleted_at": _time(state.deleted_at),
+        "build": _build(state.build) if state.build else None,
+        "revision": state.deployment.number if state.deployment else None,
+        "revisions": [_revision(one) for one in reversed([*state.previous, *present])],
+        "events": [_event(one) for one in reversed(state.handled)],
+    }
+
+
+def _build(build: Build) -> dict[str, Any]:
+    return {
+        "build_id": build.build_id,
+        "status": build.status.value,
+        "job_name": build.job_name,
+        "image_uri": build.image,
+        "content_hash": build.content_hash,
+        "requested_at": _time(build.requested_at),
+        "correlation_id": build.correlation_id,
+        "reason": build.reason or None,
+        "message": build.message or None,
+        "exit_code": build.exit_code,
+        "logs_preview": build.log_tail or None,
+    }
+
+
+def _revision(deployment: Deployment) -> dict[str, Any]:
+    return {
+        "revision": deployment.number,
+        "image_uri": deployment.image,
+        "content_hash": deployment.content_hash or None,
+        "build_id": deployment.build_id or None,
+        "handler": deployment.handler,
+        "deployed_at": _time(deployment.deployed_at),
+        "event_id": deployment.cause or None,
+        "restored": deployment.restored or None,
+    }
+
+
+def _event(handled: Handled) -> dict[str, Any]:
+    return {
+        "id": handled.id,
+        "source": handled.source,
+        "type": handled.type,
+        "status": handled.status,
+        "handled_at": _time(handled.at),
+    }
+
+
+def _time(moment: datetime.datetime | None) -> str | None:
+    return moment.astimezone(datetime.UTC).isoformat() if moment else None
