@@ -61,10 +61,10 @@ class HttpHandler:
             limit_bytes=self._settings.max_body_bytes,
             timeout_seconds=self._settings.body_timeout_seconds,
         )
-        reply = await self._cloud_events.handle(request.headers.items(), body, request.state.trail)
+        answer = await self._cloud_events.handle(request.headers.items(), body, request.state.trail)
         # While draining, clients that keep connections open are sent elsewhere.
         closing = {"connection": "close"} if self._health.draining else {}
-        return Response(reply.body, headers={**reply.headers, **closing})
+        return Response(answer.body, answer.status, headers={**answer.headers, **closing})
 
 
 def create_app(automation: Automation, settings: AppSettings) -> Starlette:

@@ -25,18 +25,23 @@ from cloudevents.core.exceptions import (
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 
+from automation.errors import InvalidEvent
 from automation.event_parser import refusal
 from automation.events import EventMeta, Reply
 from service import strict_json
 from service.strict_json import InvalidJson
 
-Mode = Literal["binary", "structured"]
+Mode = Literal["binary", "structured", "batch"]
+
+MAX_BATCH: Final = 100
+"""Events in one batch: as many as may wait at one time by default."""
 
 REQUIRED: Final = ("id", "source", "specversion", "type")
 
 _JSON: Final = re.compile(r"(?:application|text)/(?:[a-z0-9.!#$&^_-]+\+)?json")
 _STRUCTURED: Final = "application/cloudevents+json"
-_ALLOWED_TYPES: Final = f"application/json with Ce-* headers, or {_STRUCTURED}"
+_BATCH: Final = "application/cloudevents-batch+json"
+_ALLOWED_TYPES: Final = f"application/json with Ce-* headers, {_STRUCTURED}, or {_BATCH}"
 _SEND: Final = "send it as a Ce-* header, or inside a structured event"
 _ALLOWED: Final = {
     "specversion": "1.0",
@@ -71,13 +76,7 @@ class StrictFormat(JSONFormat):
 
     def read(self, event_factory: EventFactory | None, data: str | bytes) -> BaseCloudEvent:
         """Return the event of a structured body. Raises InvalidJson or CloudEventValidationError."""
-        document = strict_json.loads(data)
-        if not isinstance(document, dict):
-            raise InvalidJson("a structured event is a JSON object")
-        payload = _payload(document)
-        attributes = {name: value for name, value in document.items() if value is not None}
-        _check_values(attributes)
-        return (event_factory or StrictEvent)(attributes, payload)
+        return _event(strict_json.loads(data), event_factory or StrictEvent)
 
 
 def decode(headers: Iterable[tuple[str, str]], body: bytes) -> Received:
@@ -97,10 +96,57 @@ def decode(headers: Iterable[tuple[str, str]], body: bytes) -> Received:
     return Received(event.get_attributes(), event.get_data(), "structured" if structured else "binary")
 
 
+def is_batch(headers: Mapping[str, str]) -> bool:
+    """Say whether a message holds a batch of events, by its headers (names in lower case)."""
+    return headers.get("content-type", "").lower().partition(";")[0].strip() == _BATCH
+
+
+def decode_batch(headers: Iterable[tuple[str, str]], body: bytes) -> list[Received | InvalidEvent]:
+    """Return the events of a batch in order, each or what is wrong with it. InvalidEvent for no batch."""
+    problems: list[str] = []
+    _media_type(dict(headers), problems)
+    documents = _documents(body, problems)
+    if problems:
+        raise refusal(problems)
+    return [_of_batch(document) for document in documents]
+
+
+def _documents(body: bytes, problems: list[str]) -> list[Any]:
+    try:
+        documents = strict_json.loads(body)
+    except InvalidJson as error:
+        problems.append(f"body: {error}")
+        return []
+    if not isinstance(documents, list) or len(documents) > MAX_BATCH:
+        problems.append(f"body: a batch is a JSON list of at most {MAX_BATCH} structured events")
+        return []
+    return documents
+
+
+def _of_batch(document: Any) -> Received | InvalidEvent:
+    try:
+        event = _event(document, StrictEvent)
+    except InvalidJson as error:
+        return refusal([f"body: {error}"])
+    except CloudEventValidationError as error:
+        return refusal(_problems(error))
+    return Received(event.get_attributes(), event.get_data(), "batch")
+
+
+def _event(document: Any, factory: EventFactory) -> BaseCloudEvent:
+    """Return the event of a JSON document. Raises InvalidJson or CloudEventValidationError."""
+    if not isinstance(document, dict):
+        raise InvalidJson("a structured event is a JSON object")
+    payload = _payload(document)
+    attributes = {name: value for name, value in document.items() if value is not None}
+    _check_values(attributes)
+    return factory(attributes, payload)
+
+
 def encode_reply(
     meta: EventMeta, reply: Reply, *, source: str, trace_id: str | None, now: datetime.datetime
 ) -> HTTPMessage:
-    """Return the reply as JSON that is a binary-mode CloudEvent as well.
+    """Return the reply as JSON that is a binary-mode CloudEvent as well; `answer_body` is its data.
 
     A Knative trigger takes a reply that is no CloudEvent for a failed delivery. The id depends on the source
     and id of the request only, so that the reply to a repeated event is recognised as a repetition; that of a
@@ -119,7 +165,16 @@ def encode_reply(
         "causationid": meta.id,
         "traceparent": meta.traceparent,
     }
-    body = {
+    body = answer_body(meta, reply, trace_id=trace_id, now=now)
+    event = CloudEvent({name: value for name, value in attributes.items() if value is not None}, body)
+    return to_binary(event, JSONFormat())
+
+
+def answer_body(
+    meta: EventMeta, reply: Reply, *, trace_id: str | None, now: datetime.datetime
+) -> dict[str, Any]:
+    """Return what a sender is told of one event, as JSON."""
+    return {
         **reply.fields,
         "status": reply.status,
         "message": reply.message,
@@ -128,8 +183,6 @@ def encode_reply(
         "correlation_id": meta.correlation_id,
         **({"trace_id": trace_id} if trace_id else {}),
     }
-    event = CloudEvent({name: value for name, value in attributes.items() if value is not None}, body)
-    return to_binary(event, JSONFormat())
 
 
 def _media_type(headers: Mapping[str, str], problems: list[str]) -> str:
@@ -137,9 +190,7 @@ def _media_type(headers: Mapping[str, str], problems: list[str]) -> str:
     media_type, _, parameters = content_type.lower().partition(";")
     media_type = media_type.strip()
     charset = re.search(r"charset\s*=\s*\"?([^\s;\"]+)", parameters)
-    if media_type.startswith("application/cloudevents-batch"):
-        problems.append(f"content-type: batches are not supported yet; allowed: {_ALLOWED_TYPES}")
-    elif media_type != _STRUCTURED and (
+    if media_type not in (_STRUCTURED, _BATCH) and (
         not _JSON.fullmatch(media_type) or media_type.startswith("application/cloudevents")
     ):
         problems.append(f"content-type: {content_type[:80]!a} is not allowed; allowed: {_ALLOWED_TYPES}")

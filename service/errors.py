@@ -1,6 +1,10 @@
 """Errors of the HTTP layer itself, beside those that automation raises; all are PlatformErrors."""
 
+import datetime
+from typing import Any
+
 from automation.errors import DependencyUnavailable, Fault, PlatformError
+from service.trail import Trail
 
 
 class Unauthorized(PlatformError):
@@ -68,3 +72,21 @@ class WorkContinues(DependencyUnavailable):
 
 class ShuttingDown(DependencyUnavailable):
     """The process ends before the event's work has; another replica, or the next process, can take it."""
+
+
+def error_body(error: PlatformError, trail: Trail) -> dict[str, Any]:
+    """Return the contract's error body."""
+    return {
+        "error": error.message,
+        "error_type": error.error_type,
+        "details": list(error.details),
+        "correlation_id": trail.correlation_id,
+        "trace_id": trail.trace_id,
+        "timestamp": datetime.datetime.now(datetime.UTC).isoformat(),
+        "retry_after": _seconds(error.retry_after),
+    }
+
+
+def _seconds(value: float | None) -> float | None:
+    """Return whole seconds as an integer, for JSON that people read."""
+    return value if value is None or value % 1 else int(value)

@@ -6,16 +6,17 @@ event handler validates, counts and hands over to automation.
 
 import asyncio
 import datetime
+import json
 import logging
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
-from cloudevents.core.bindings.http import HTTPMessage
-
-from automation.errors import PlatformError
+from automation.errors import InvalidEvent, PlatformError
 from automation.event_parser import parse
 from automation.events import Event, Reply
-from service.cloudevents import Received, decode, encode_reply
-from service.errors import WorkContinues
+from service.cloudevents import Received, answer_body, decode, decode_batch, encode_reply, is_batch
+from service.errors import WorkContinues, error_body
 from service.logs import fields
 from service.metrics import Metrics
 from service.ports import Automation
@@ -83,6 +84,24 @@ def _log_late_outcome(task: asyncio.Task[Reply]) -> None:
         logger.info("late work ended", extra=fields(reply_status=task.result().status))
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What a message is answered with."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class _Result:
+    """What became of one event of a batch."""
+
+    status: int
+    body: dict[str, object]
+    retry_after: float | None = None
+
+
 class CloudEventHandler:
     """Decodes HTTP messages into events, passes them to an event handler, and encodes the replies."""
 
@@ -91,16 +110,53 @@ class CloudEventHandler:
         self._metrics = metrics
         self._source = source
 
-    async def handle(self, headers: Iterable[tuple[str, str]], body: bytes, trail: Trail) -> HTTPMessage:
-        """Return the reply to a message. Raises PlatformError."""
-        received = decode(headers, body)
+    async def handle(self, headers: Iterable[tuple[str, str]], body: bytes, trail: Trail) -> Answer:
+        """Return the answer to a message. Raises PlatformError, but not for single events of a batch."""
+        pairs = list(headers)
+        if is_batch(dict(pairs)):
+            return await self._handle_batch(decode_batch(pairs, body), trail)
+        event, reply = await self._handle(decode(pairs, body), trail)
+        message = encode_reply(event.meta, reply, source=self._source, trace_id=trail.trace_id, now=_now())
+        return Answer(200, message.headers, message.body)
+
+    async def _handle(self, received: Received, trail: Trail) -> tuple[Event, Reply]:
         trail.adopt(received.attributes)
         self._metrics.count_event(received.attributes["type"], received.mode)
-        event, reply = await self._events.handle(received, trail)
-        return encode_reply(
-            event.meta,
-            reply,
-            source=self._source,
-            trace_id=trail.trace_id,
-            now=datetime.datetime.now(datetime.UTC),
-        )
+        return await self._events.handle(received, trail)
+
+    async def _handle_batch(self, batch: list[Received | InvalidEvent], trail: Trail) -> Answer:
+        """Have all events carried out, those of one function in their order, and tell of each."""
+        results = await asyncio.gather(*(self._handle_member(received, trail) for received in batch))
+        body = json.dumps({"results": [{"http_status": one.status, **one.body} for one in results]})
+        return Answer(*_worst(results), body.encode())
+
+    async def _handle_member(self, received: Received | InvalidEvent, trail: Trail) -> _Result:
+        """Carry out one event of a batch, with a trail of its own."""
+        own = replace(trail, log={})
+        try:
+            if isinstance(received, InvalidEvent):
+                raise received
+            event, reply = await self._handle(received, own)
+        except PlatformError as error:
+            self._metrics.errors.labels(error.error_type).inc()
+            own.log.update(error_type=error.error_type)
+            return _Result(error.status, error_body(error, own), error.retry_after)
+        finally:
+            logger.info("event of a batch answered", extra=fields(**own.log))
+        return _Result(200, answer_body(event.meta, reply, trace_id=own.trace_id, now=_now()))
+
+
+def _worst(results: Sequence[_Result]) -> tuple[int, dict[str, str]]:
+    """Return status and headers of a batch: those of the event that should be sent again, if there is one.
+
+    All are sent again with it. That does no harm: what was done is recognised.
+    """
+    worst = max(results, key=lambda one: (one.retry_after is not None, one.status), default=_Result(200, {}))
+    headers = {"content-type": "application/json"}
+    if worst.retry_after is not None:
+        headers["retry-after"] = str(math.ceil(worst.retry_after))
+    return worst.status, headers
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)

@@ -5,7 +5,6 @@ The error body has the keys error, error_type, details, correlation_id, trace_id
 
 import asyncio
 import contextlib
-import datetime
 import math
 from collections.abc import AsyncIterator, Mapping
 from typing import Final, NoReturn
@@ -15,7 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 
 from automation.errors import PlatformError
-from service.errors import BodyTimeout, MethodNotAllowed, NotFound, PayloadTooLarge, Unauthorized
+from service.errors import BodyTimeout, MethodNotAllowed, NotFound, PayloadTooLarge, Unauthorized, error_body
 from service.trail import Trail
 
 LINGER_SECONDS: Final = 0.25
@@ -75,21 +74,7 @@ def _too_large(limit_bytes: int) -> PayloadTooLarge:
 
 def error_response(error: PlatformError, trail: Trail) -> JSONResponse:
     """Return the response to an error, with Retry-After when a retry makes sense."""
-    body = {
-        "error": error.message,
-        "error_type": error.error_type,
-        "details": list(error.details),
-        "correlation_id": trail.correlation_id,
-        "trace_id": trail.trace_id,
-        "timestamp": datetime.datetime.now(datetime.UTC).isoformat(),
-        "retry_after": _seconds(error.retry_after),
-    }
-    return JSONResponse(body, status_code=error.status, headers=_error_headers(error))
-
-
-def _seconds(value: float | None) -> float | None:
-    """Return whole seconds as an integer, for JSON that people read."""
-    return value if value is None or value % 1 else int(value)
+    return JSONResponse(error_body(error, trail), status_code=error.status, headers=_error_headers(error))
 
 
 def _error_headers(error: PlatformError) -> dict[str, str]:

@@ -18,11 +18,6 @@ VERY_DEEP = b"[" * 100_000
         pytest.param({"content_type": "application/json; charset=utf-16"}, "charset 'utf-16'", id="charset"),
         pytest.param({"content_type": "application/cloudevents"}, "content-type", id="no event format"),
         pytest.param({"content_type": "application/cloudevents+xml"}, "content-type", id="event format"),
-        pytest.param(
-            {"content_type": "application/cloudevents-batch+json"},
-            "batches are not supported yet",
-            id="batch",
-        ),
         pytest.param({"content_encoding": "gzip"}, "compressed bodies are not supported", id="compressed"),
         pytest.param(
             {"ce_dryrun": "yes"}, 'dryrun: "yes" is not allowed; allowed: true or false', id="dryrun"
