@@ -115,7 +115,12 @@ async def with_platform(
 ) -> dict[str, Any]:
     """Run the work against a platform of its own and stop it whatever happens."""
     with tempfile.TemporaryDirectory() as folder:
-        session = Session(data=Path(folder) / "data", cache=CACHE, platform_arguments=arguments)
+        session = Session(
+            data=Path(folder) / "data",
+            cache=CACHE,
+            platform_arguments=arguments,
+            service_environment={"BUILD_RATE": "0", "THIRD_PARTY_BUILD_RATE": "0"},
+        )
         try:
             addresses = await session.start()
             # Bringing the environment up loaded the SDKs here; collecting them is not the service's time.

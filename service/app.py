@@ -21,6 +21,7 @@ from service.health import Health
 from service.http import read_body, refuse_routing
 from service.metrics import Metrics
 from service.ports import Automation
+from service.rate_limits import Rate, RateLimits
 from service.tokens import Tokens
 
 EVENT_PATHS: Final = ("/", "/events", "/cloud-events", "/cloudevents", "/build")
@@ -42,6 +43,10 @@ class AppSettings:
     """How long a request waits for its work."""
     api_tokens_file: Path | None
     """Tokens of those who may read over REST, one a line; None: nobody may."""
+    build_rate: Rate
+    """How many builds may be asked for."""
+    third_party_build_rate: Rate
+    """The same, by each third party."""
     shutdown_grace_seconds: float
     """How long accepted work may go on once the process is asked to end."""
 
@@ -72,7 +77,8 @@ def create_app(automation: Automation, settings: AppSettings) -> Starlette:
     metrics = Metrics()
     metrics.watch(lambda: automation.stats)
     health = Health(automation)
-    events = EventHandler(automation, metrics, timeout_seconds=settings.request_timeout_seconds)
+    limits = RateLimits(settings.build_rate, settings.third_party_build_rate, time.monotonic)
+    events = EventHandler(automation, metrics, limits, timeout_seconds=settings.request_timeout_seconds)
     handler = HttpHandler(CloudEventHandler(events, metrics, source=settings.source), health, settings)
 
     async def scrape(request: Request) -> Response:

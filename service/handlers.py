@@ -14,12 +14,13 @@ from dataclasses import dataclass, replace
 
 from automation.errors import InvalidEvent, PlatformError
 from automation.event_parser import parse
-from automation.events import Event, Reply
+from automation.events import BuildStart, Event, Reply
 from service.cloudevents import Received, answer_body, decode, decode_batch, encode_reply, is_batch
 from service.errors import WorkContinues, error_body
 from service.logs import fields
 from service.metrics import Metrics
 from service.ports import Automation
+from service.rate_limits import RateLimited, RateLimits
 from service.trail import Trail
 
 logger = logging.getLogger(__name__)
@@ -31,8 +32,11 @@ class EventHandler:
     Work whose request has run out of time goes on, so that the sender's repetition finds it done.
     """
 
-    def __init__(self, automation: Automation, metrics: Metrics, *, timeout_seconds: float) -> None:
+    def __init__(
+        self, automation: Automation, metrics: Metrics, limits: RateLimits, *, timeout_seconds: float
+    ) -> None:
         self._automation = automation
+        self._limits = limits
         self._metrics = metrics
         self._timeout_seconds = timeout_seconds
         self._running: set[asyncio.Task[Reply]] = set()
@@ -46,6 +50,8 @@ class EventHandler:
             traceparent=trail.traceparent,
         )
         trail.describe(event)
+        if isinstance(event, BuildStart):
+            self._admit(event)
         try:
             reply = await self._carry_out(event)
         except PlatformError:
@@ -54,6 +60,13 @@ class EventHandler:
         self._metrics.count_outcome(event, reply)
         trail.log["reply_status"] = reply.status
         return event, reply
+
+    def _admit(self, event: BuildStart) -> None:
+        try:
+            self._limits.admit(event.function.third_party_id)
+        except RateLimited as error:
+            self._metrics.rate_limited.labels(error.limit).inc()
+            raise
 
     async def drain(self, timeout_seconds: float) -> None:
         """Wait for work whose requests have been answered already, at most this long."""

@@ -6,6 +6,7 @@ The error body has the keys error, error_type, details, correlation_id, trace_id
 import asyncio
 import contextlib
 import math
+import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Final, NoReturn
 
@@ -15,6 +16,7 @@ from starlette.responses import JSONResponse
 
 from automation.errors import PlatformError
 from service.errors import BodyTimeout, MethodNotAllowed, NotFound, PayloadTooLarge, Unauthorized, error_body
+from service.rate_limits import RateLimited
 from service.trail import Trail
 
 LINGER_SECONDS: Final = 0.25
@@ -85,6 +87,10 @@ def _error_headers(error: PlatformError) -> dict[str, str]:
         headers["allow"] = error.allowed
     if isinstance(error, Unauthorized):
         headers["www-authenticate"] = "Bearer"
+    if isinstance(error, RateLimited):
+        headers["x-ratelimit-limit"] = str(error.rate.burst)
+        headers["x-ratelimit-remaining"] = "0"
+        headers["x-ratelimit-reset"] = str(math.ceil(time.time() + (error.retry_after or 0)))
     if isinstance(error, PayloadTooLarge | BodyTimeout):
         headers["connection"] = "close"  # a part of the body is unread, and nobody wants to read it
     return headers

@@ -14,6 +14,7 @@ from automation.event_fields import BUCKET, IMAGE
 from automation.settings import AutomationSettings
 from components.engines import ENGINES
 from service import variables as syntax
+from service.rate_limits import Rate
 from service.variables import Variables
 
 ENVIRONMENTS: Final = ("local", "dev", "stg", "prd")
@@ -47,6 +48,10 @@ class HttpSettings:
     """REQUEST_TIMEOUT_SECONDS: how long a request waits for its work; the work itself goes on."""
     api_tokens_file: Path | None
     """API_TOKENS_FILE: tokens of those who may read over REST, one a line; None: nobody may."""
+    build_rate: Rate
+    """BUILD_RATE and BUILD_BURST: builds that may be asked for in a second and at once, of each process."""
+    third_party_build_rate: Rate
+    """THIRD_PARTY_BUILD_RATE and _BURST: the same, by each third party."""
     shutdown_grace_seconds: float
     """SHUTDOWN_GRACE_SECONDS: from SIGTERM to the end; below the pod's termination grace period."""
     drain_delay_seconds: float
@@ -95,8 +100,17 @@ def _http(variables: Variables, *, local: bool) -> HttpSettings:
         body_timeout_seconds=variables.seconds("BODY_TIMEOUT_SECONDS", 30),
         request_timeout_seconds=variables.seconds("REQUEST_TIMEOUT_SECONDS", 30),
         api_tokens_file=None if tokens is None else Path(tokens),
+        build_rate=_rate(variables, "BUILD", Rate(50, 100)),
+        third_party_build_rate=_rate(variables, "THIRD_PARTY_BUILD", Rate(10, 20)),
         shutdown_grace_seconds=variables.seconds("SHUTDOWN_GRACE_SECONDS", 30),
         drain_delay_seconds=variables.seconds("DRAIN_DELAY_SECONDS", 0 if local else 3, minimum=0),
+    )
+
+
+def _rate(variables: Variables, name: str, default: Rate) -> Rate:
+    return Rate(
+        variables.rate(f"{name}_RATE", default.per_second),
+        variables.integer(f"{name}_BURST", default.burst, minimum=1, maximum=100_000),
     )
 
 

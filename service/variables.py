@@ -12,6 +12,7 @@ from typing import Final
 from automation.event_fields import Syntax, shown
 
 MAX_SECONDS: Final = 3600.0
+MAX_RATE: Final = 100_000.0
 
 _TRUE: Final = ("true", "1", "yes")
 _FALSE: Final = ("false", "0", "no")
@@ -105,6 +106,14 @@ class Variables:
         if minimum <= number <= MAX_SECONDS:
             return number
         self._refuse(name, self._environ[name], f"seconds from {minimum:g} to {MAX_SECONDS:g}")
+        return default
+
+    def rate(self, name: str, default: float) -> float:
+        """Return how often in a second; 0 stands for no limit."""
+        number = self._number(name, default)
+        if 0 <= number <= MAX_RATE:
+            return number
+        self._refuse(name, self._environ[name], f"a rate in a second from 0 (no limit) to {MAX_RATE:g}")
         return default
 
     def _number(self, name: str, default: float) -> float:

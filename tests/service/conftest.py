@@ -11,6 +11,7 @@ import pytest
 from automation.events import Reply
 from service import logs
 from service.app import AppSettings, create_app
+from service.rate_limits import Rate
 
 START = "network.notifi.lambda.build.start"
 DATA = {"third_party_id": "acme", "parser_id": "greeter"}
@@ -73,6 +74,8 @@ def app_settings():
             "request_timeout_seconds": 5.0,
             "shutdown_grace_seconds": 5.0,
             "api_tokens_file": None,
+            "build_rate": Rate(0, 1),
+            "third_party_build_rate": Rate(0, 1),
         }
         return AppSettings(**{**values, **changes})
 

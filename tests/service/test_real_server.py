@@ -20,6 +20,7 @@ import asyncio, sys, types
 from automation.events import Reply
 from service import logs
 from service.app import AppSettings, create_app
+from service.rate_limits import Rate
 from service.server import Server
 from service.settings import HttpSettings
 
@@ -35,7 +36,8 @@ class Automation:
         sys.stderr.write(f"closed {grace_seconds > 0}\\n")
 
 limits = dict(max_body_bytes=100_000, body_timeout_seconds=0.3, request_timeout_seconds=20,
-              api_tokens_file=None, shutdown_grace_seconds=float(sys.argv[3]))
+              api_tokens_file=None, build_rate=Rate(0, 1), third_party_build_rate=Rate(0, 1),
+              shutdown_grace_seconds=float(sys.argv[3]))
 http = HttpSettings(host="127.0.0.1", port=int(sys.argv[1]), drain_delay_seconds=float(sys.argv[2]), **limits)
 logs.configure("info")
 Server(create_app(Automation(), AppSettings(source="s", **limits)), http, "local").run()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from service.rate_limits import Rate
 from service.settings import Settings, SettingsError, read
 
 LEAST = {
@@ -32,6 +33,8 @@ def test_the_promised_defaults():
         "body_timeout_seconds": 30,
         "request_timeout_seconds": 30,
         "api_tokens_file": None,
+        "build_rate": {"per_second": 50, "burst": 100},
+        "third_party_build_rate": {"per_second": 10, "burst": 20},
         "shutdown_grace_seconds": 30,
         "drain_delay_seconds": 3,
     }
@@ -82,6 +85,10 @@ def test_every_variable_reaches_its_setting():
             "REQUEST_TIMEOUT_SECONDS": "2",
             "SHUTDOWN_GRACE_SECONDS": "3",
             "API_TOKENS_FILE": "/run/tokens",
+            "BUILD_RATE": "0",
+            "BUILD_BURST": "7",
+            "THIRD_PARTY_BUILD_RATE": "0.5",
+            "THIRD_PARTY_BUILD_BURST": "1",
             "DRAIN_DELAY_SECONDS": "0",
             "NAMESPACE": "functions",
             "S3_SOURCE_BUCKET": "code",
@@ -119,6 +126,7 @@ def test_every_variable_reaches_its_setting():
 
     assert (http.host, http.port, http.max_body_bytes, settings.log_level) == ("::1", 0, 4096, "warn")
     assert (http.body_timeout_seconds, http.request_timeout_seconds) == (1.5, 2)
+    assert (http.build_rate, http.third_party_build_rate) == (Rate(0, 7), Rate(0.5, 1))
     assert http.api_tokens_file == Path("/run/tokens")
     assert (http.shutdown_grace_seconds, http.drain_delay_seconds) == (3, 0)
     found = {name: str(value) for name, value in dataclasses.asdict(automation).items()}
