@@ -144,6 +144,7 @@ def parser(prog: str) -> Parser:
     for command in _OPERATIONS:
         _add(commands, command).set_defaults(**_unless_given(command))
     _add(commands, _Command("cancel", "break the lock of a stack", (flags.STACK_NAME, flags.YES)))
+    _add(commands, _Command("manifests", "write the stack's objects as manifests", flags.MANIFESTS))
     for command, members, required in _GROUPS:
         group = _add(commands, command)
         if required:

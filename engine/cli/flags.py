@@ -177,3 +177,11 @@ RM: Final = (
     switch("-f --force", "even if resources are left, which stay as they are"),
     switch("--preserve-config", "keep the stack's file"),
 )
+
+MANIFESTS: Final = (
+    Flag(("folder",), "where to write; made if it is not there", {"metavar": "folder"}),
+    switch("-a --all", "of all stacks of the project, each in a folder of its own"),
+    value("--project", "NAME", "of this project's stacks instead, such as that of functions", default=""),
+    value("--secret-store", "NAME", "write ExternalSecrets of this store for Secrets", default=""),
+    switch("--show-secrets", "write Secrets in plain text"),
+)

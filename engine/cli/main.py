@@ -9,7 +9,15 @@ from typing import Final
 
 from rich.text import Text
 
-from engine.cli import arguments, config_commands, registry, stack_commands, state_commands, terminal
+from engine.cli import (
+    arguments,
+    config_commands,
+    manifest_commands,
+    registry,
+    stack_commands,
+    state_commands,
+    terminal,
+)
 from engine.cli.errors import CliError, Declined, Exit, exit_code, misused
 from engine.cli.operations import Deployment
 from engine.cli.session import Given, Session
@@ -25,6 +33,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "refresh": lambda session, args: Deployment(session, args).refresh(),
     "destroy": lambda session, args: Deployment(session, args).destroy(),
     "cancel": stack_commands.cancel,
+    "manifests": manifest_commands.write,
     "stack": stack_commands.show,
     "stack ls": stack_commands.ls,
     "stack init": stack_commands.init,

@@ -42,14 +42,15 @@ class Session:
     ) -> None:
         self.env = env
         self.terminal = terminal
-        self._folder = folder
+        self.folder = folder
+        """The working folder, which paths on the command line start from."""
         self._given = given
         self._providers = providers
 
     @functools.cached_property
     def project(self) -> Project:
         """The project that the working folder is in."""
-        return find(self._folder)
+        return find(self.folder)
 
     @functools.cached_property
     def selection(self) -> Selection:
@@ -59,6 +60,11 @@ class Session:
     @functools.cached_property
     def stack(self) -> StackRef:
         """The stack that is meant: the one named, else PULUMI_STACK, else the selected one."""
+        return self.named(self.stack_name)
+
+    @property
+    def stack_name(self) -> str:
+        """The name by which the stack is meant, which may be qualified."""
         name = self._given.stack or self.env.get("PULUMI_STACK") or self.selection.get()
         if not name:
             raise CliError(
@@ -66,7 +72,7 @@ class Session:
                 "--stack",
                 Exit.STACK_NOT_FOUND,
             )
-        return self.named(name)
+        return name
 
     def named(self, name: str) -> StackRef:
         """Return the stack of a name, which may be qualified: `organization/project/stack`."""
@@ -80,7 +86,7 @@ class Session:
     def file(self) -> StackFile:
         """The stack's file, or the one that --config-file names."""
         given = self._given.config_file
-        return StackFile(self._folder / given if given else self.project.stack_file(self.stack.name))
+        return StackFile(self.folder / given if given else self.project.stack_file(self.stack.name))
 
     @functools.cached_property
     def engine(self) -> Engine:
@@ -101,6 +107,11 @@ class Session:
     def stacks(self) -> Stacks:
         """The stacks as they are stored, for what opens no secret."""
         return Stacks(self._backend, keeping=self._keeping)
+
+    @functools.cached_property
+    def opened_stacks(self) -> Stacks:
+        """The stacks as they are stored, with the passphrase for their secrets."""
+        return Stacks(self._backend, passphrase=self.passphrase, keeping=self._keeping)
 
     def init(self) -> None:
         """Make the stack, empty, with a salt for its secrets in state and file."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.kubernetes.kinds import is_list
+from engine.kubernetes.yamltext import loader
 from engine.provider import ProviderError
 
 Json = dict[str, Any]
@@ -28,7 +29,7 @@ def decode(text: str) -> list[Json]:
         found = [json.loads(text)]
     except ValueError:
         try:
-            found = list(yaml.load_all(text, Loader=_loader()))
+            found = list(yaml.load_all(text, Loader=loader()))
         except yaml.YAMLError as error:
             raise ProviderError(f"the manifest is no YAML: {error}") from error
     documents = [_with_text_keys(document) for document in found if document]
@@ -104,36 +105,6 @@ def _fetched(url: str) -> str:
     if response.status != 200:
         raise ProviderError(f"the manifest {url} cannot be fetched: HTTP status {response.status}")
     return response.data.decode()
-
-
-def _loader() -> Any:
-    """Return a safe YAML loader without dates, base 60 and `=`, but with floats without a dot (`1e3`)."""
-    import yaml
-
-    class Loader(yaml.SafeLoader):
-        """YAML as Kubernetes' tools read it."""
-
-    unwanted = tuple(f"tag:yaml.org,2002:{name}" for name in ("timestamp", "value", "int", "float"))
-    Loader.yaml_implicit_resolvers = {
-        first: [(tag, pattern) for tag, pattern in resolvers if tag not in unwanted]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-    integers = r"[-+]?(?:0b[0-1_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|0|[1-9][0-9_]*)$"
-    floats = r"[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?$|[-+]?\.inf$|\.nan$"
-    first = list("-+0123456789.")
-    Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(integers), first)
-    Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(floats, re.IGNORECASE), first)
-    Loader.add_constructor("tag:yaml.org,2002:int", _integer)
-    return Loader
-
-
-def _integer(_: Any, node: Any) -> int:
-    """Return the value of an integer in Go's notation: `0o17` and `017` are octal."""
-    text = str(node.value).replace("_", "")
-    digits = text.lstrip("+-")
-    if len(digits) > 1 and digits[0] == "0" and digits[1].isdigit():
-        text = text.replace("0", "0o", 1)
-    return int(text, 0)
 
 
 def _with_text_keys(value: Any) -> Any:

@@ -43,12 +43,19 @@ class Server:
         """Merge a change into the object at the path. Raises Refused."""
         return self._send("PATCH", path, change)
 
-    def _send(self, method: str, path: str, body: Manifest | None, token: str = "") -> Manifest:
-        kind = "application/strategic-merge-patch+json" if method == "PATCH" else "application/json"
+    def apply(self, manifest: Manifest, manager: str) -> Manifest:
+        """Apply an object as `kubectl apply --server-side` does, with strict validation. Raises Refused."""
+        path = f"{path_of(manifest)}?fieldManager={manager}&fieldValidation=Strict"
+        return self._send("PATCH", path, manifest, kind="application/apply-patch+yaml")
+
+    def _send(
+        self, method: str, path: str, body: Manifest | None, token: str = "", kind: str = ""
+    ) -> Manifest:
+        merge = "application/strategic-merge-patch+json" if method == "PATCH" else "application/json"
         request = urllib.request.Request(
             self._server + path,
             data=json.dumps(body).encode() if body else None,
-            headers={"Authorization": f"Bearer {token or self._token}", "Content-Type": kind},
+            headers={"Authorization": f"Bearer {token or self._token}", "Content-Type": kind or merge},
             method=method,
         )
         try:
@@ -65,11 +72,8 @@ class Server:
 
     def would_create(self, manifest: Manifest, token: str = "") -> Manifest:
         """Let the server check an object strictly, unknown fields included; nothing is created."""
-        group, namespace = manifest["apiVersion"], manifest["metadata"].get("namespace")
-        root = f"/apis/{group}" if "/" in group else f"/api/{group}"
-        scope = f"/namespaces/{namespace}" if namespace else ""
         query = "?dryRun=All&fieldValidation=Strict"
-        return self.call(f"{root}{scope}/{plural_of(manifest['kind'])}{query}", manifest, token)
+        return self.call(f"{collection_of(manifest)}{query}", manifest, token)
 
     def accepts(self, manifest: Manifest) -> None:
         """Check an object that exists already under another name."""
@@ -103,6 +107,19 @@ def eventually(probe: Callable[[], Any], seconds: float = 60) -> Any:
         assert time.monotonic() < deadline, "it never came true"
         time.sleep(0.2)
     return answer
+
+
+def path_of(manifest: Manifest) -> str:
+    """Where an object is."""
+    return f"{collection_of(manifest)}/{manifest['metadata']['name']}"
+
+
+def collection_of(manifest: Manifest) -> str:
+    """Where all objects of its kind are, in its namespace."""
+    group, namespace = manifest["apiVersion"], manifest["metadata"].get("namespace")
+    root = f"/apis/{group}" if "/" in group else f"/api/{group}"
+    scope = f"/namespaces/{namespace}" if namespace else ""
+    return f"{root}{scope}/{plural_of(manifest['kind'])}"
 
 
 def plural_of(kind: str) -> str:
