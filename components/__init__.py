@@ -9,6 +9,7 @@
     quotas      Quotas: ResourceQuota and LimitRange
     network     Network: who may talk to whom
     admission   Admission: what the API server refuses
+    gitops      Gitops: what Flux hears of, its account
     broker      Broker: the Broker and the automation service's Triggers
     function    FunctionComponent: one parser's identity, configuration, Knative Service and Trigger
     build       BuildComponent: the Kaniko Job with its monitor

@@ -32,6 +32,8 @@ class NetworkArgs:
     """URL of S3-compatible storage; empty: AWS."""
     allowed_registries: tuple[str, ...] = ()
     """Registries; one with a port of its own opens that port for builds and the automation service."""
+    flux_namespace: str = ""
+    """Namespace of Flux, whose Receivers get events; empty: none does."""
     subscriber_uri: str = ""
     """Where the automation service takes events, if not at its Service."""
     dead_letter_uri: str = ""

@@ -1,11 +1,15 @@
 """Platform: everything that the main job needs in one environment, composed of the components beside it."""
 
+from collections.abc import Mapping
+
 import pulumi
 
 from components import naming
 from components.access import Access, AccessArgs
 from components.admission import Admission, AdmissionArgs
 from components.broker import Broker, BrokerArgs
+from components.gitops import Gitops, GitopsArgs
+from components.manifests.gitops import trigger_count
 from components.namespace import PlatformNamespace, PlatformNamespaceArgs
 from components.network import Network, NetworkArgs
 from components.quotas import Quotas, QuotasArgs
@@ -27,6 +31,8 @@ class Platform(pulumi.ComponentResource):
     """Account that build pods run as."""
     service_account: pulumi.Output[str]
     """Account that the automation service runs as."""
+    webhook_paths: pulumi.Output[Mapping[str, str]]
+    """Secret paths of Flux's Receivers, by Receiver; empty where events are not told to Flux."""
 
     def __init__(self, name: str, args: PlatformSettings, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("knative-lambda:components:Platform", name, None, opts)
@@ -36,12 +42,16 @@ class Platform(pulumi.ComponentResource):
         )
         access = Access(f"{name}-access", _access(args, space.namespace), child)
         if args.capacity:
-            triggers = len(EVENT_TYPES)
+            triggers = len(EVENT_TYPES) + (trigger_count(args.gitops.receiver) if args.gitops.enabled else 0)
             quota = QuotasArgs(namespace=space.namespace, capacity=args.capacity, triggers=triggers)
             Quotas(f"{name}-quotas", quota, child)
             Network(f"{name}-network", _network(args, space.namespace), child)
             Admission(f"{name}-admission", _admission(args), child)
         broker = Broker(f"{name}-eventing", _broker(args, space.namespace), child)
+        self.webhook_paths = pulumi.Output.from_input({})
+        if args.gitops.enabled and args.gitops.token is not None:
+            flux = _gitops(args, space.namespace, args.gitops.token)
+            self.webhook_paths = Gitops(f"{name}-gitops", flux, child).webhook_paths
         self.namespace = space.namespace
         self.broker_name = broker.broker_name
         self.build_account = access.build_account
@@ -52,6 +62,7 @@ class Platform(pulumi.ComponentResource):
                 "broker_name": self.broker_name,
                 "build_account": self.build_account,
                 "service_account": self.service_account,
+                "webhook_paths": self.webhook_paths,
             }
         )
 
@@ -91,7 +102,26 @@ def _network(args: PlatformSettings, namespace: pulumi.Output[str]) -> NetworkAr
         api_server_cidr=args.neighbours.api_server_cidr,
         storage_endpoint=args.storage.endpoint,
         allowed_registries=args.allowed_registries,
+        flux_namespace=args.gitops.namespace if args.gitops.enabled else "",
         subscriber_uri=args.delivery.subscriber_uri,
+        dead_letter_uri=args.delivery.dead_letter_uri,
+    )
+
+
+def _gitops(args: PlatformSettings, namespace: pulumi.Output[str], token: pulumi.Output[str]) -> GitopsArgs:
+    return GitopsArgs(
+        environment=args.environment,
+        namespace=namespace,
+        flux_namespace=args.gitops.namespace,
+        broker_name=naming.broker_name(args.environment),
+        receiver=args.gitops.receiver,
+        token=token,
+        lifecycle_resources=args.gitops.lifecycle_resources,
+        security_resources=args.gitops.security_resources,
+        image=args.gitops.image,
+        image_secret=args.gitops.image_secret,
+        alert_type=args.gitops.alert_type,
+        alert_address=args.gitops.alert_address,
         dead_letter_uri=args.delivery.dead_letter_uri,
     )
 

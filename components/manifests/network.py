@@ -42,6 +42,8 @@ _USER_METRICS: Final = 9091
 _GATEWAY: Final = (8080, 8081, 8012, 8013)
 """What answers for a function's Service: a gateway's plain ports, outer and inner, or the activator's."""
 _BROKER_METRICS: Final = 9090
+_FLUX_RECEIVERS: Final = 9292
+"""What notification-controller's Service `webhook-receiver` leads to (config/manager/deployment.yaml)."""
 _NOTIFI_GRPC: Final = 4000
 _NOTIFI_HTTP: Final = 5000
 
@@ -141,8 +143,16 @@ def _out_of_dispatchers(args: "NetworkArgs") -> list[Manifest]:
         _events(args),
         _to([_here(_ours("service")), _here(_ours("dead-letters"))], HTTP),
         _to(gateways, *_GATEWAY),
+        *_to_flux(args),
         *_to_places(addresses),
     ]
+
+
+def _to_flux(args: "NetworkArgs") -> list[Manifest]:
+    """Return access to Flux's Receivers where there are some."""
+    if not args.flux_namespace:
+        return []
+    return [_to([_elsewhere(args.flux_namespace, {"app": "notification-controller"})], _FLUX_RECEIVERS)]
 
 
 def _storage_and_registries(args: "NetworkArgs") -> list[Manifest]:

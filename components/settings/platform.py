@@ -18,6 +18,7 @@ from components.settings import fields, values
 from components.settings.access import AccessSettings
 from components.settings.delivery import DeliverySettings
 from components.settings.fields import Group, SettingsError, setting
+from components.settings.gitops import GitopsSettings
 from components.settings.neighbours import NeighbourSettings
 from components.settings.quota import QuotaSettings
 from components.settings.rabbitmq import RabbitmqSettings
@@ -64,6 +65,8 @@ class PlatformSettings(Group):
     """IAM roles."""
     delivery: DeliverySettings
     """Where the platform's own events go."""
+    gitops: GitopsSettings
+    """What Flux hears of."""
     neighbours: NeighbourSettings
     """What the environment talks to."""
     quota: QuotaSettings

@@ -178,6 +178,8 @@ def _objects(deployment: Json, left_out: list[str]) -> Iterator[Json]:
             left_out.append(f"{name}: only read by the stack, made elsewhere")
         elif Identity.of(token, inputs).patch:
             left_out.append(f"{name}: a patch of an object that is made elsewhere")
+        elif token.endswith(":Job") and "ttlSecondsAfterFinished" in (inputs.get("spec") or {}):
+            left_out.append(f"{name}: a Job that is removed when it is done, and would run again")
         else:
             yield inputs
 

@@ -5,7 +5,6 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
-import pulumi
 import pytest
 import yaml
 from pulumi_kubernetes.core.v1 import Namespace
@@ -30,21 +29,20 @@ def environment(namespace: str) -> Callable[[], None]:
     """Everything that an environment has, in a namespace of its own."""
 
     def program() -> None:
-        made = Namespace("namespace", metadata={"name": namespace})
-        after = pulumi.ResourceOptions(depends_on=[made])
-        Access("access", AccessArgs(namespace=namespace), after)
-        quota = QuotasArgs(namespace=namespace, capacity=CAPACITIES["dev"], triggers=len(EVENT_TYPES))
-        Quotas("quotas", quota, after)
-        Network("network", NetworkArgs(namespace=namespace, broker_name="b", rabbitmq_namespace="r"), after)
-        Admission("admission", AdmissionArgs(namespace=namespace, allowed_registries=REGISTRIES), after)
+        made = Namespace("namespace", metadata={"name": namespace}).metadata["name"]
+        Access("access", AccessArgs(namespace=made))
+        triggers = len(EVENT_TYPES)
+        Quotas("quotas", QuotasArgs(namespace=made, capacity=CAPACITIES["dev"], triggers=triggers))
+        Network("network", NetworkArgs(namespace=made, broker_name="b", rabbitmq_namespace="r"))
+        Admission("admission", AdmissionArgs(namespace=namespace, allowed_registries=REGISTRIES))
         broker = BrokerArgs(
             broker_name="b",
-            namespace=namespace,
+            namespace=made,
             rabbitmq_cluster="c",
             rabbitmq_namespace="r",
             event_types=EVENT_TYPES,
         )
-        Broker("broker", broker, after)
+        Broker("broker", broker)
 
     return program
 

@@ -57,6 +57,7 @@ def test_its_outputs_are_the_declared_ones(declared):
         "broker_name": "knative-lambda-broker-dev",
         "build_account": "kaniko-builder",
         "service_account": "knative-lambda-builder",
+        "webhook_paths": {},
     }
     assert set(declared.outputs["platform"]) == set(Platform.__annotations__)
 

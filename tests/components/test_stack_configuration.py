@@ -10,9 +10,11 @@ import pytest
 import yaml
 
 from components.capacity import CAPACITIES
+from components.manifests.flux import FluxResource
 from components.settings import ENVIRONMENTS, KEYS, PlatformSettings, SettingsError
 from components.settings.access import AccessSettings
 from components.settings.delivery import DeliverySettings
+from components.settings.gitops import GitopsSettings
 from components.settings.neighbours import NeighbourSettings
 from components.settings.quota import QuotaSettings
 from components.settings.rabbitmq import RabbitmqSettings
@@ -36,6 +38,9 @@ def test_the_defaults_follow_from_the_environment():
         ),
         access=AccessSettings(build_role_arn="", service_role_arn=""),
         delivery=DeliverySettings(subscriber_uri="", dead_letter_uri=""),
+        gitops=GitopsSettings(
+            enabled=False, image="339954290315.dkr.ecr.us-west-2.amazonaws.com/knative-lambdas-stg"
+        ),
         neighbours=NeighbourSettings(
             serving_namespace="knative-serving",
             ingress_namespace="knative-serving",
@@ -92,16 +97,40 @@ def test_every_key_is_taken():
         "quotaFunctions": "6",
         "quotaBuilds": "7",
         "quotaVolumeClaims": "8",
+        "gitopsEnabled": "true",
+        "gitopsNamespace": "flux",
+        "gitopsReceiver": "cdevents",
+        "gitopsLifecycleResources": "Kustomization/one, OCIRepository/flux/two",
+        "gitopsSecurityResources": "HelmRelease/three",
+        "gitopsImage": "registry.test:5000/team/functions",
+        "gitopsImageSecret": "pull",
+        "gitopsAlertType": "slack",
     }
 
     secret = object()
-    assert PlatformSettings.parse(values, {"storageSecretAccessKey": secret}) == PlatformSettings(
+    secrets = dict.fromkeys(("storageSecretAccessKey", "gitopsToken", "gitopsAlertAddress"), secret)
+    assert PlatformSettings.parse(values, secrets) == PlatformSettings(
         environment="local",
         engine="automation-api",
         allowed_registries=("registry.test:5000/team", "ghcr.io/owner"),
         access=AccessSettings(build_role_arn=ROLE, service_role_arn=ROLE),
         delivery=DeliverySettings(
             subscriber_uri="http://127.0.0.1:1", dead_letter_uri="https://dead.test/letters"
+        ),
+        gitops=GitopsSettings(
+            enabled=True,
+            namespace="flux",
+            receiver="cdevents",
+            token=secret,
+            lifecycle_resources=(
+                FluxResource(kind="Kustomization", name="one"),
+                FluxResource(kind="OCIRepository", name="two", namespace="flux"),
+            ),
+            security_resources=(FluxResource(kind="HelmRelease", name="three"),),
+            image="registry.test:5000/team/functions",
+            image_secret="pull",
+            alert_type="slack",
+            alert_address=secret,
         ),
         neighbours=NeighbourSettings(
             serving_namespace="serving",
@@ -125,7 +154,7 @@ def test_every_key_is_taken():
             endpoint="http://minio.storage.svc:9000", access_key_id="key", secret_access_key=secret
         ),
     )
-    assert {*values, "storageSecretAccessKey"} == KEYS.keys()
+    assert {*values, *secrets} == KEYS.keys()
 
 
 @pytest.mark.parametrize(
@@ -139,6 +168,31 @@ def test_every_key_is_taken():
             {"environment": "dev", "engine": "terraform"},
             "engine is 'terraform': set it to one of embedded, automation-api",
             id="engine",
+        ),
+        pytest.param(
+            {"environment": "dev", "gitopsEnabled": "yes"},
+            "gitopsEnabled is 'yes': set it to true",
+            id="flag",
+        ),
+        pytest.param(
+            {"environment": "dev", "gitopsEnabled": "true"},
+            "gitopsToken is not set: Flux's Receivers need a token.*config set --secret gitopsToken",
+            id="token",
+        ),
+        pytest.param(
+            {"environment": "dev", "gitopsLifecycleResources": "Deployment/x"},
+            "'Deployment/x' is none of Flux's: give Kind/name or Kind/namespace/name.*GitRepository",
+            id="flux-kind",
+        ),
+        pytest.param(
+            {"environment": "dev", "gitopsSecurityResources": "Kustomization/X"},
+            "'Kustomization/X' is none of Flux's",
+            id="flux-name",
+        ),
+        pytest.param(
+            {"environment": "dev", "gitopsImage": "registry.test"},
+            "gitopsImage is 'registry.test': give one repository",
+            id="image",
         ),
         pytest.param(
             {"environment": "dev", "subscriberUri": "localhost:1"}, "subscriberUri is 'localhost", id="uri"
@@ -221,6 +275,7 @@ def test_every_stack_file_builds_its_environment(environment):
         "broker_name": f"knative-lambda-broker-{environment}",
         "build_account": "kaniko-builder",
         "service_account": "knative-lambda-builder",
+        "webhook_paths": {},
         "engine": "embedded",
     }
 

@@ -61,6 +61,7 @@ def test_what_pulumi_recorded_becomes_one_file_an_object_in_the_order_of_applica
     assert exported.left_out == (
         "Secret golden/sec2: its data is secret",
         "Secret golden/sec: its data is secret",
+        "job (kubernetes:batch/v1:Job): a Job that is removed when it is done, and would run again",
     )
     for name in names[:-1]:
         (document,) = decode(exported.files[name])
@@ -144,6 +145,11 @@ def test_a_definition_is_written_in_the_servers_spelling():
             resource(made(), external=True),
             "r0 (kubernetes:v1:ConfigMap): only read by the stack, made elsewhere",
             id="read",
+        ),
+        pytest.param(
+            resource(made("Job", api="batch/v1", spec={"ttlSecondsAfterFinished": 60})),
+            "r0 (kubernetes:batch/v1:Job): a Job that is removed when it is done, and would run again",
+            id="job",
         ),
         pytest.param(
             resource(made("Secret", data={"a": "Yg=="})), "Secret ns/one: its data is secret", id="secret"
