@@ -3,10 +3,8 @@
 from dataclasses import dataclass
 
 import pulumi
-from pulumi_kubernetes.core.v1 import Secret, ServiceAccount
-from pulumi_kubernetes.rbac.v1 import Role, RoleBinding
 
-from components.declare import arguments
+from components.declare import custom
 from components.engines import EMBEDDED
 from components.manifests import access as manifests
 from components.manifests import kaniko
@@ -60,20 +58,19 @@ class Access(pulumi.ComponentResource):
         identity = manifests.service_account(
             account, namespace, role_arn=role_arn, component=part, automount=part == "service"
         )
-        ServiceAccount(f"{name}-identity", **arguments(identity), opts=opts)
-        Role(
-            f"{name}-role", **arguments(manifests.role(account, namespace, rules, component=part)), opts=opts
-        )
+        custom(f"{name}-identity", identity, opts)
+        custom(f"{name}-role", manifests.role(account, namespace, rules, component=part), opts)
         binding = manifests.role_binding(account, namespace, component=part)
-        RoleBinding(f"{name}-binding", **arguments(binding), opts=opts)
+        custom(f"{name}-binding", binding, opts)
 
     def _storage_secret(self, name: str, args: AccessArgs) -> None:
-        Secret(
-            name,
-            metadata=object_meta(kaniko.STORAGE_SECRET, args.namespace, platform_labels("storage")),
-            string_data={
+        manifest = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": object_meta(kaniko.STORAGE_SECRET, args.namespace, platform_labels("storage")),
+            "stringData": {
                 kaniko.ACCESS_KEY_ID: args.access_key_id,
                 kaniko.SECRET_ACCESS_KEY: pulumi.Output.secret(args.secret_access_key),
             },
-            opts=pulumi.ResourceOptions(parent=self),
-        )
+        }
+        custom(name, manifest, pulumi.ResourceOptions(parent=self))

@@ -1,12 +1,41 @@
 """From a planned manifest to a Pulumi resource: the one place that knows the SDK's spelling."""
 
+import functools
+import importlib.metadata
 import re
-from typing import Any
+from typing import Any, Final
 
 import pulumi
-from pulumi_kubernetes.apiextensions import CustomResource
 
 from components.manifests.metadata import Manifest
+
+_SECRET_FIELDS: Final = ("data", "stringData")
+"""Of a Secret, each secret as a whole."""
+
+
+class KubernetesObject(pulumi.CustomResource):
+    """One object of Kubernetes, of whatever kind, declared by its manifest.
+
+    The SDK's classes register the same types and inputs. But they cost half a second to import, for `core/v1`
+    alone, and translate every value on the way: 2 ms for a Job, which is on the path of every build.start.
+    """
+
+    metadata: pulumi.Output[Any]
+    """The object's metadata, known once it exists."""
+
+    def __init__(self, name: str, manifest: Manifest, opts: pulumi.ResourceOptions) -> None:
+        kind = (manifest["apiVersion"], manifest["kind"])
+        hidden = _SECRET_FIELDS if kind == ("v1", "Secret") else ()
+        props = {
+            key: pulumi.Output.secret(value) if key in hidden else value for key, value in manifest.items()
+        }
+        own = pulumi.ResourceOptions(version=_sdk_version(), additional_secret_outputs=[*hidden] or None)
+        super().__init__(_token(*kind), name, props, pulumi.ResourceOptions.merge(opts, own))
+
+
+def custom(name: str, manifest: Manifest, opts: pulumi.ResourceOptions) -> KubernetesObject:
+    """Declare an object of any kind, built-in or custom."""
+    return KubernetesObject(name, manifest, opts)
 
 
 def arguments(manifest: Manifest) -> dict[str, Any]:
@@ -14,20 +43,15 @@ def arguments(manifest: Manifest) -> dict[str, Any]:
     return {_snake(key): value for key, value in manifest.items() if key not in {"apiVersion", "kind"}}
 
 
-def custom(name: str, manifest: Manifest, opts: pulumi.ResourceOptions) -> CustomResource:
-    """Declare an object that is metadata and spec, such as a Knative Service.
+def _token(api_version: str, kind: str) -> str:
+    """Return the type by which the SDK registers a kind: of group `core` where there is none."""
+    return f"kubernetes:{api_version if '/' in api_version else f'core/{api_version}'}:{kind}"
 
-    The SDK's classes of built-in kinds register the same type and inputs, but translate every value on
-    the way: 2 ms for a Job, which is on the path of every build.start.
-    """
-    return CustomResource(
-        name,
-        api_version=manifest["apiVersion"],
-        kind=manifest["kind"],
-        metadata=manifest["metadata"],
-        spec=manifest["spec"],
-        opts=opts,
-    )
+
+@functools.cache
+def _sdk_version() -> str:
+    """Return the version of the plugin that is asked for: the SDK's own, as its classes do."""
+    return importlib.metadata.version("pulumi_kubernetes")
 
 
 def _snake(key: str) -> str:

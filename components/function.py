@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 import pulumi
-from pulumi_kubernetes.core.v1 import ConfigMap, ServiceAccount
 
-from components.declare import arguments, custom
+from components.declare import custom
 from components.manifests import function as manifests
 
 
@@ -62,8 +61,8 @@ class FunctionComponent(pulumi.ComponentResource):
     def __init__(self, name: str, args: FunctionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("knative-lambda:components:FunctionComponent", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        account = ServiceAccount(f"{name}-identity", **arguments(manifests.service_account(args)), opts=child)
-        config = ConfigMap(f"{name}-config", **arguments(manifests.config_map(args)), opts=child)
+        account = custom(f"{name}-identity", manifests.service_account(args), child)
+        config = custom(f"{name}-config", manifests.config_map(args), child)
         # A pod needs its identity and configuration to start; the Trigger needs somewhere to deliver to.
         after_config = pulumi.ResourceOptions(parent=self, depends_on=[account, config])
         service = custom(f"{name}-service", manifests.knative_service(args), after_config)

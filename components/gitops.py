@@ -4,10 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
-from pulumi_kubernetes.core.v1 import Secret, ServiceAccount
-from pulumi_kubernetes.rbac.v1 import Role, RoleBinding
 
-from components.declare import arguments, custom
+from components.declare import KubernetesObject, custom
 from components.manifests import access
 from components.manifests import gitops as manifests
 from components.manifests.flux import ALERT_TYPES, GENERIC, FluxResource, webhook_path, webhook_url
@@ -104,17 +102,20 @@ class Gitops(pulumi.ComponentResource):
         opts = pulumi.ResourceOptions(parent=self)
         account = manifests.account_name(args.environment)
         identity = access.service_account(account, args.flux_namespace, component="gitops")
-        ServiceAccount(f"{name}-identity", **arguments(identity), opts=opts)
+        custom(f"{name}-identity", identity, opts)
         role = access.role(account, args.namespace, manifests.rules(), component="gitops")
-        Role(f"{name}-role", **arguments(role), opts=opts)
+        custom(f"{name}-role", role, opts)
         binding = access.role_binding(account, args.namespace, component="gitops")
         binding["subjects"] = [{"kind": "ServiceAccount", "name": account, "namespace": args.flux_namespace}]
-        RoleBinding(f"{name}-binding", **arguments(binding), opts=opts)
+        custom(f"{name}-binding", binding, opts)
 
-    def _secret(self, name: str, args: GitopsArgs, secret: str, key: str, value: pulumi.Input[str]) -> Secret:
-        return Secret(
-            name,
-            metadata=object_meta(secret, args.flux_namespace, platform_labels("gitops")),
-            string_data={key: pulumi.Output.secret(value)},
-            opts=pulumi.ResourceOptions(parent=self),
-        )
+    def _secret(
+        self, name: str, args: GitopsArgs, secret: str, key: str, value: pulumi.Input[str]
+    ) -> KubernetesObject:
+        manifest = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": object_meta(secret, args.flux_namespace, platform_labels("gitops")),
+            "stringData": {key: pulumi.Output.secret(value)},
+        }
+        return custom(name, manifest, pulumi.ResourceOptions(parent=self))

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 import pulumi
-from pulumi_kubernetes.core.v1 import Namespace
 
+from components.declare import custom
 from components.manifests.metadata import platform_labels
 
 
@@ -34,10 +34,11 @@ class PlatformNamespace(pulumi.ComponentResource):
             "pod-security.kubernetes.io/enforce": "baseline",
             "pod-security.kubernetes.io/warn": "restricted",
         }
-        made = Namespace(
-            f"{name}-namespace",
-            metadata={"name": args.namespace, "labels": labels},
-            opts=pulumi.ResourceOptions(parent=self),
-        )
+        manifest = {
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {"name": args.namespace, "labels": labels},
+        }
+        made = custom(f"{name}-namespace", manifest, pulumi.ResourceOptions(parent=self))
         self.namespace = made.metadata.apply(lambda meta: str(meta["name"]))
         self.register_outputs({"namespace": self.namespace})

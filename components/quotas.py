@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 
 import pulumi
-from pulumi_kubernetes.core.v1 import LimitRange, ResourceQuota
 
 from components.capacity import Capacity
-from components.declare import arguments
+from components.declare import custom
 from components.manifests import quota as manifests
 
 
@@ -31,10 +30,10 @@ class Quotas(pulumi.ComponentResource):
     def __init__(self, name: str, args: QuotasArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("knative-lambda:components:Quotas", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        limits = LimitRange(f"{name}-limits", **arguments(manifests.limit_range(args.namespace)), opts=child)
+        limits = custom(f"{name}-limits", manifests.limit_range(args.namespace), child)
         quota = manifests.resource_quota(args.namespace, args.capacity, args.triggers)
         # With the quota alone, a pod whose containers name no limits would be refused.
         after_limits = pulumi.ResourceOptions(parent=self, depends_on=[limits])
-        ResourceQuota(f"{name}-quota", **arguments(quota), opts=after_limits)
+        custom(f"{name}-quota", quota, after_limits)
         self.quota_name = pulumi.Output.from_input(manifests.QUOTA)
         self.register_outputs({"quota_name": self.quota_name})

@@ -23,8 +23,6 @@ _TOKEN_SECONDS = 7 * 24 * 3600
 
 def prepare() -> None:
     """Import what `up` needs: about a second of CPU that can pass while other parts start."""
-    import pulumi_kubernetes  # noqa: F401
-
     import components.platform  # noqa: F401
     import engine.kubernetes  # noqa: F401
 
