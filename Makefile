@@ -6,7 +6,7 @@ UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-h
 ROOMS := components automation engine service monitor runtimes local
 CODE := $(ROOMS) tests benchmarks __main__.py
 
-.PHONY: help run demo test test-cluster lint fmt bench bench-engine lock clean
+.PHONY: help run demo test test-cluster lint fmt bench bench-engine bench-platform lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -38,6 +38,9 @@ bench: $(VENV)/.dev  ## measure the main path; writes benchmarks/results/main.js
 
 bench-engine: $(VENV)/.dev  ## measure the engine on a real API server; writes benchmarks/results/engine.json
 	@$(BIN)/python -m benchmarks.engine
+
+bench-platform: $(VENV)/.dev  ## measure a whole environment on a real API server; writes benchmarks/results/platform.json
+	@$(BIN)/python -m benchmarks.platform
 
 lock: $(VENV)/.uv  ## pin requirements/*.in with hashes
 	for set in uv main dev; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

@@ -15,6 +15,7 @@ from typing import Final
 import yaml
 
 from engine.kubernetes.config import Source, connect
+from engine.kubernetes.manifests import decode
 from engine.kubernetes.rest import ApiError, Client
 
 SHARED: Final = Path(__file__).parents[2] / "shared"
@@ -47,6 +48,19 @@ def cluster() -> Iterator[Cluster]:
     finally:
         client.delete(f"{_NAMESPACES}/{target.namespace}", {})
         client.close()
+
+
+def install_definitions(target: Cluster) -> None:
+    """Make all kinds of ../shared/crds known to the cluster; without that folder it has to know them."""
+    client = Client(functools.partial(connect, Source(kubeconfig=target.kubeconfig)))
+    present = {item["metadata"]["name"] for item in client.list(_DEFINITIONS)["items"]}
+    for source in sorted((SHARED / "crds").glob("*.yaml")):
+        (document,) = decode(source.read_text())
+        name = document["metadata"]["name"]
+        if name not in present:
+            client.create(_DEFINITIONS, document)
+            _wait_until_established(client, name)
+    client.close()
 
 
 def _test_cluster() -> str:
