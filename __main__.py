@@ -14,8 +14,9 @@ def main() -> None:
     pulumi.export("broker_name", platform.broker_name)
     pulumi.export("build_account", platform.build_account)
     pulumi.export("service_account", platform.service_account)
-    pulumi.export("webhook_paths", platform.webhook_paths)
     pulumi.export("engine", settings.engine)
+    if settings.gitops.enabled:
+        pulumi.export("webhook_paths", platform.webhook_paths)
 
 
 if __name__ == "__main__":

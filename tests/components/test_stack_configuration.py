@@ -275,7 +275,6 @@ def test_every_stack_file_builds_its_environment(environment):
         "broker_name": f"knative-lambda-broker-{environment}",
         "build_account": "kaniko-builder",
         "service_account": "knative-lambda-builder",
-        "webhook_paths": {},
         "engine": "embedded",
     }
 

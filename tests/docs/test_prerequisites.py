@@ -1,4 +1,4 @@
-"""docs/platform.md names every API beyond Kubernetes' own that an environment needs, in versions that exist."""
+"""docs/platform.md names every API beyond Kubernetes' own that is needed, in versions that exist."""
 
 import re
 from pathlib import Path
