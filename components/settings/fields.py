@@ -5,6 +5,7 @@ PREFIX and the field's name in camelCase: `RabbitmqSettings.cluster` is `rabbitm
 """
 
 import dataclasses
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass
@@ -65,6 +66,17 @@ def camel(name: str) -> str:
     return re.sub(r"_([a-z])", lambda found: found[1].upper(), name)
 
 
+def _joined(text: str) -> str:
+    """Return a YAML list of texts, which Pulumi hands over as JSON, as readers take lists: by commas."""
+    if not text.startswith("["):
+        return text
+    try:
+        items = json.loads(text)
+    except ValueError:
+        return text
+    return ",".join(items) if all(isinstance(item, str) for item in items) else text
+
+
 S = TypeVar("S", bound=Group)
 
 
@@ -118,7 +130,7 @@ class Values:
             if not key or not text or not key.setting.read:
                 continue
             try:
-                given.setdefault(key.group, {})[key.field] = key.setting.read(text)
+                given.setdefault(key.group, {})[key.field] = key.setting.read(_joined(text))
             except ValueError as error:
                 problems.append(f"{name} is {text!r}: {error}")
                 broken.add(key.group)

@@ -336,3 +336,17 @@ def test_every_key_is_described_in_the_readme_and_no_other():
     text = (ROOT / "stacks" / "README.md").read_text()
 
     assert set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)) == KEYS.keys()
+
+
+def test_a_list_may_be_written_as_yaml_has_lists():
+    listed = PlatformSettings.parse({"environment": "dev", "allowedRegistries": '["ghcr.io/team", "gcr.io"]'})
+
+    assert listed.allowed_registries == ("ghcr.io/team", "gcr.io")
+
+
+@pytest.mark.parametrize("text", ['["a", 1]', "[a", '[["a"]]'])
+def test_what_is_no_list_of_texts_is_refused_as_it_is_written(text):
+    with pytest.raises(SettingsError) as refused:
+        PlatformSettings.parse({"environment": "dev", "allowedRegistries": text})
+
+    assert f"allowedRegistries is {text!r}" in str(refused.value)
