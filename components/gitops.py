@@ -26,8 +26,10 @@ class GitopsArgs:
     """Broker that the events come from."""
     receiver: str = GENERIC
     """What the Receivers take, one of RECEIVER_TYPES."""
-    token: pulumi.Input[str]
-    """Secret text that the Receivers' addresses follow from."""
+    token: pulumi.Input[str] | None = None
+    """Secret text that the Receivers' addresses follow from; None: only `token_secret` has it."""
+    token_secret: str = ""
+    """Secret with the token under `token`, made elsewhere in Flux's namespace; empty: made here."""
     lifecycle_resources: tuple[FluxResource, ...]
     """What is reconciled when a function is ready or gone."""
     security_resources: tuple[FluxResource, ...]
@@ -48,23 +50,21 @@ class Gitops(pulumi.ComponentResource):
     """Receivers with the Triggers that feed them, the scan of functions' images, alerts, Flux's account."""
 
     webhook_paths: pulumi.Output[Mapping[str, str]]
-    """Secret paths of the Receivers on Flux's Service `webhook-receiver`, by Receiver."""
+    """Secret paths of the Receivers on Flux's Service `webhook-receiver`; empty if the token is not known."""
     account: pulumi.Output[str]
     """Account in Flux's namespace that Kustomizations of functions' manifests are to name."""
 
     def __init__(self, name: str, args: GitopsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("knative-lambda:components:Gitops", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        token = self._secret(
-            f"{name}-token", args, manifests.token_secret(args.environment), "token", args.token
-        )
-        after_token = pulumi.ResourceOptions(parent=self, depends_on=[token])
+        token, paths = self._token(name, args)
+        after_token = pulumi.ResourceOptions(parent=self, depends_on=token)
         for receiver, manifest in manifests.receivers(args).items():
             custom(f"{name}-{receiver}-receiver", manifest, after_token)
         for part, manifest in manifests.images(args).items():
             custom(f"{name}-{part}", manifest, child)
-        paths = self._paths(args)
-        self._triggers(name, args, paths)
+        if args.token is not None:
+            self._triggers(name, args, paths)
         if args.alert_address is not None:
             self._alerts(name, args, args.alert_address)
         self._account(name, args)
@@ -72,15 +72,22 @@ class Gitops(pulumi.ComponentResource):
         self.account = pulumi.Output.from_input(manifests.account_name(args.environment))
         self.register_outputs({"webhook_paths": self.webhook_paths, "account": self.account})
 
-    @staticmethod
-    def _paths(args: GitopsArgs) -> pulumi.Output[Mapping[str, str]]:
+    def _token(
+        self, name: str, args: GitopsArgs
+    ) -> tuple[list[KubernetesObject], pulumi.Output[Mapping[str, str]]]:
+        """Declare the token's Secret if it is ours; return it, and the paths that follow from the token."""
+        if args.token is None:
+            return [], pulumi.Output.from_input({})
+        name_ = manifests.token_secret(args)
+        made = self._secret(f"{name}-token", args, name_, "token", args.token)
+
         def paths(token: str) -> Mapping[str, str]:
             names = {key: manifests.receiver_name(key, args.environment) for key in manifests.RECEIVERS}
             return {
                 key: webhook_path(token, receiver, args.flux_namespace) for key, receiver in names.items()
             }
 
-        return pulumi.Output.secret(args.token).apply(paths)
+        return [made], pulumi.Output.secret(args.token).apply(paths)
 
     def _triggers(self, name: str, args: GitopsArgs, paths: pulumi.Output[Mapping[str, str]]) -> None:
         def url(receiver: str) -> pulumi.Output[str]:

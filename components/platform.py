@@ -9,7 +9,6 @@ from components.access import Access, AccessArgs
 from components.admission import Admission, AdmissionArgs
 from components.broker import Broker, BrokerArgs
 from components.gitops import Gitops, GitopsArgs
-from components.manifests.gitops import trigger_count
 from components.namespace import PlatformNamespace, PlatformNamespaceArgs
 from components.network import Network, NetworkArgs
 from components.quotas import Quotas, QuotasArgs
@@ -42,15 +41,15 @@ class Platform(pulumi.ComponentResource):
         )
         access = Access(f"{name}-access", _access(args, space.namespace), child)
         if args.capacity:
-            triggers = len(EVENT_TYPES) + (trigger_count(args.gitops.receiver) if args.gitops.enabled else 0)
+            triggers = len(EVENT_TYPES) + args.gitops.triggers
             quota = QuotasArgs(namespace=space.namespace, capacity=args.capacity, triggers=triggers)
             Quotas(f"{name}-quotas", quota, child)
             Network(f"{name}-network", _network(args, space.namespace), child)
             Admission(f"{name}-admission", _admission(args), child)
         broker = Broker(f"{name}-eventing", _broker(args, space.namespace), child)
         self.webhook_paths = pulumi.Output.from_input({})
-        if args.gitops.enabled and args.gitops.token is not None:
-            flux = _gitops(args, space.namespace, args.gitops.token)
+        if args.gitops.enabled:
+            flux = _gitops(args, space.namespace)
             self.webhook_paths = Gitops(f"{name}-gitops", flux, child).webhook_paths
         self.namespace = space.namespace
         self.broker_name = broker.broker_name
@@ -102,20 +101,21 @@ def _network(args: PlatformSettings, namespace: pulumi.Output[str]) -> NetworkAr
         api_server_cidr=args.neighbours.api_server_cidr,
         storage_endpoint=args.storage.endpoint,
         allowed_registries=args.allowed_registries,
-        flux_namespace=args.gitops.namespace if args.gitops.enabled else "",
+        flux_namespace=args.gitops.namespace if args.gitops.triggers else "",
         subscriber_uri=args.delivery.subscriber_uri,
         dead_letter_uri=args.delivery.dead_letter_uri,
     )
 
 
-def _gitops(args: PlatformSettings, namespace: pulumi.Output[str], token: pulumi.Output[str]) -> GitopsArgs:
+def _gitops(args: PlatformSettings, namespace: pulumi.Output[str]) -> GitopsArgs:
     return GitopsArgs(
         environment=args.environment,
         namespace=namespace,
         flux_namespace=args.gitops.namespace,
         broker_name=naming.broker_name(args.environment),
         receiver=args.gitops.receiver,
-        token=token,
+        token=args.gitops.token,
+        token_secret=args.gitops.token_secret,
         lifecycle_resources=args.gitops.lifecycle_resources,
         security_resources=args.gitops.security_resources,
         image=args.gitops.image,

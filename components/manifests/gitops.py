@@ -56,9 +56,9 @@ def receiver_name(receiver: str, environment: str) -> str:
     return f"{receiver}-{environment}"
 
 
-def token_secret(environment: str) -> str:
+def token_secret(args: "GitopsArgs") -> str:
     """Return the name of the Secret with the Receivers' token, under `token`."""
-    return f"knative-lambda-webhooks-{environment}"
+    return args.token_secret or f"knative-lambda-webhooks-{args.environment}"
 
 
 def alert_secret(environment: str) -> str:
@@ -90,7 +90,7 @@ def _receiver(args: "GitopsArgs", receiver: str) -> Manifest:
         "spec": {
             "type": args.receiver,
             **({"events": list(events)} if events else {}),
-            "secretRef": {"name": token_secret(args.environment)},
+            "secretRef": {"name": token_secret(args)},
             "resources": [_reference(found, args) for found in _resources(args)[receiver]],
             **({"resourceFilter": _critical(args.receiver)} if receiver == SECURITY else {}),
         },

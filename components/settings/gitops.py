@@ -6,6 +6,7 @@ from typing import ClassVar
 import pulumi
 
 from components.manifests.flux import ALERT_TYPES, RECEIVER_TYPES, FluxResource, flux_resource
+from components.manifests.gitops import trigger_count
 from components.settings import values
 from components.settings.fields import SECRET, Group, setting
 
@@ -45,6 +46,8 @@ class GitopsSettings(Group):
     """What the Receivers take, one of RECEIVER_TYPES."""
     token: pulumi.Output[str] | None = setting(SECRET, None)
     """What the Receivers' addresses are made of, and signatures with `generic-hmac`."""
+    token_secret: str = setting(values.label, "")
+    """Secret in Flux's namespace that has the token in its place; then the Broker brings nothing."""
     lifecycle_resources: tuple[FluxResource, ...] = setting(_resources, _LIFECYCLE)
     """What is reconciled when a function is ready or gone."""
     security_resources: tuple[FluxResource, ...] = setting(_resources, _REMEDIATION)
@@ -60,10 +63,17 @@ class GitopsSettings(Group):
     alert_address: pulumi.Output[str] | None = setting(SECRET, None)
     """Where alerts are posted; None: nobody is told."""
 
+    @property
+    def triggers(self) -> int:
+        """How many Triggers bring events to Flux."""
+        return trigger_count(self.receiver) if self.enabled and self.token is not None else 0
+
     def problems(self, environment: str) -> list[str]:
-        """Return that the token is missing where Receivers are to be made."""
-        if not self.enabled or self.token is not None:
+        """Return that the token is missing where Receivers are to be made, or is there twice."""
+        if not self.enabled or (self.token is not None) != bool(self.token_secret):
             return []
+        if self.token_secret:
+            return ["gitopsToken and gitopsTokenSecret are both set: remove the one that does not hold"]
         return [
             "gitopsEnabled is true and gitopsToken is not set: Flux's Receivers need a token, a long random"
             " text; set it with `pulumi config set --secret gitopsToken`, or remove gitopsEnabled"

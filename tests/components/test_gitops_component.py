@@ -12,7 +12,7 @@ from components.manifests import gitops as manifests
 from components.manifests.flux import ALERT_TYPES, KINDS, RECEIVER_TYPES, FluxResource, flux_resource
 from components.naming import MAX_LABEL
 from components.platform import Platform
-from components.settings import EVENT_TYPES, PlatformSettings
+from components.settings import EVENT_TYPES, PlatformSettings, SettingsError
 from tests.components.declaring import declare, is_secret
 
 SCHEMAS = Path(__file__).parents[3] / "shared" / "crds"
@@ -227,6 +227,26 @@ def test_an_environment_has_nothing_of_it_unless_asked_for_and_then_room_and_a_w
     assert "'flux'" in str(added["to"])
     pods = [int(made.inputs("platform-quotas-quota")["spec"]["hard"]["pods"]) for made in (without, told)]
     assert pods[1] - pods[0] == 2 * 6
+
+
+def test_a_token_that_only_fluxs_namespace_has_tells_the_stack_no_address():
+    declared = declared_with(token=None, token_secret="from-the-store")
+
+    names = {name for _, name, _ in declared.identities()}
+    assert declared.inputs("g-build-complete-receiver")["spec"]["secretRef"] == {"name": "from-the-store"}
+    assert "g-token" not in names
+    assert triggers_of(declared) == {}
+    assert declared.outputs["g"]["webhook_paths"] == {}
+
+
+def test_a_token_has_one_place():
+    def parsed(**secrets):
+        texts = {"environment": "dev", "gitopsEnabled": "true", "gitopsTokenSecret": "from-the-store"}
+        return PlatformSettings.parse(texts, secrets)
+
+    assert parsed().gitops.triggers == 0
+    with pytest.raises(SettingsError, match="gitopsToken and gitopsTokenSecret are both set"):
+        parsed(gitopsToken=object())
 
 
 @pytest.mark.parametrize("receiver", RECEIVER_TYPES)

@@ -154,7 +154,7 @@ def test_every_key_is_taken():
             endpoint="http://minio.storage.svc:9000", access_key_id="key", secret_access_key=secret
         ),
     )
-    assert {*values, *secrets} == KEYS.keys()
+    assert {*values, *secrets, "gitopsTokenSecret"} == KEYS.keys()
 
 
 @pytest.mark.parametrize(
@@ -178,6 +178,11 @@ def test_every_key_is_taken():
             {"environment": "dev", "gitopsEnabled": "true"},
             "gitopsToken is not set: Flux's Receivers need a token.*config set --secret gitopsToken",
             id="token",
+        ),
+        pytest.param(
+            {"environment": "dev", "gitopsTokenSecret": "A"},
+            "gitopsTokenSecret is 'A': give 1 to 63",
+            id="secret",
         ),
         pytest.param(
             {"environment": "dev", "gitopsLifecycleResources": "Deployment/x"},
