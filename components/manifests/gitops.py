@@ -22,6 +22,7 @@ EVENTS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
         LIFECYCLE: (
             "network.notifi.lambda.build.complete.reply",
             "network.notifi.lambda.service.delete.reply",
+            "io.knative.lambda.command.service.delete.reply",
             "io.knative.lambda.lifecycle.function.ready",
         ),
         BUILD: ("network.notifi.lambda.build.complete", "io.knative.lambda.lifecycle.build.completed"),

@@ -111,6 +111,7 @@ def test_the_broker_brings_the_platforms_own_events_to_the_receivers(declared):
     assert subscribers == {
         "network.notifi.lambda.build.complete.reply": service + path_of("lambda-lifecycle"),
         "network.notifi.lambda.service.delete.reply": service + path_of("lambda-lifecycle"),
+        "io.knative.lambda.command.service.delete.reply": service + path_of("lambda-lifecycle"),
         "io.knative.lambda.lifecycle.function.ready": service + path_of("lambda-lifecycle"),
         "network.notifi.lambda.build.complete": service + path_of("build-complete"),
         "io.knative.lambda.lifecycle.build.completed": service + path_of("build-complete"),
@@ -226,7 +227,7 @@ def test_an_environment_has_nothing_of_it_unless_asked_for_and_then_room_and_a_w
     assert added["ports"] == [{"protocol": "TCP", "port": 9292}]
     assert "'flux'" in str(added["to"])
     pods = [int(made.inputs("platform-quotas-quota")["spec"]["hard"]["pods"]) for made in (without, told)]
-    assert pods[1] - pods[0] == 2 * 6
+    assert pods[1] - pods[0] == 2 * 7
 
 
 def test_a_token_that_only_fluxs_namespace_has_tells_the_stack_no_address():
