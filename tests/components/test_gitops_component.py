@@ -53,6 +53,14 @@ def triggers_of(declared):
     }
 
 
+def test_types_names_and_parents_are_a_contract():
+    """Each line is a resource: changed on purpose only, as those of whole environments."""
+    declared = declared_with(alert_address="https://alerts.test")
+
+    expected = (Path(__file__).parent / "golden" / "gitops.txt").read_text().splitlines()
+    assert [f"{name}  {kind}  in {parent}" for kind, name, parent in declared.identities()] == expected
+
+
 def test_a_ready_function_refreshes_the_configurations_that_hang_on_it(declared):
     receiver = declared.inputs("g-lambda-lifecycle-receiver")
 
