@@ -112,7 +112,7 @@ STORAGE = "platform-access-storage  kubernetes:core/v1:Secret  in platform-acces
     [pytest.param(CLI, OURS, id="cli-then-ours"), pytest.param(OURS, CLI, id="ours-then-cli")],
 )
 def test_what_one_command_line_deployed_is_the_same_to_the_other(
-    checkout: Checkout, first: tuple[str, ...], second: tuple[str, ...]
+    checkout: Checkout, server: Server, first: tuple[str, ...], second: tuple[str, ...]
 ) -> None:
     checkout.ok(first, "up", "-s", "dev", "--yes", "--skip-preview")
 
@@ -131,3 +131,5 @@ def test_what_one_command_line_deployed_is_the_same_to_the_other(
     assert f"{len(expected) + 1} unchanged" in back
     assert checkout.ok(first, "config", "get", "-s", "dev", "quotaPods").strip() == "33"
     assert [path.name for path in checkout.folder.glob("Pulumi*")] == ["Pulumi.yaml"]
+    checkout.ok(second, "destroy", "-s", "dev", "--yes", "--skip-preview")
+    assert not server.exists(NAMESPACE)
