@@ -105,15 +105,14 @@ class PlatformSettings(Group):
         read = fields.Values.read(KEYS, texts, secrets or {})
         problems = [*_unknown(texts), *_in_plain_text(texts), *_no_environment(texts), *read.problems]
         own = read.given.get("", {})
-        if "environment" in own:
-            groups: dict[str, Any] = {
-                name: read.build(name, kind, own["environment"]) for name, kind in GROUPS.items()
-            }
-            for name, group in groups.items():
-                problems += [] if name in read.broken else group.problems(own["environment"])
-            if not problems:
-                return cls(**own, **groups)
-        raise SettingsError(problems)
+        # Without an environment groups have no defaults of its own, but may be wrong in themselves.
+        environment = own.get("environment", "")
+        groups: dict[str, Any] = {name: read.build(name, kind, environment) for name, kind in GROUPS.items()}
+        for name, group in groups.items():
+            problems += [] if name in read.broken else group.problems(environment)
+        if problems:
+            raise SettingsError(problems)
+        return cls(**own, **groups)
 
 
 GROUPS: Final[Mapping[str, type[Group]]] = {

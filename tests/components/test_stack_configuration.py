@@ -355,3 +355,23 @@ def test_what_is_no_list_of_texts_is_refused_as_it_is_written(text):
         PlatformSettings.parse({"environment": "dev", "allowedRegistries": text})
 
     assert f"allowedRegistries is {text!r}" in str(refused.value)
+
+
+def test_what_does_not_fit_together_is_told_beside_a_wrong_environment():
+    with pytest.raises(SettingsError) as refused:
+        PlatformSettings.parse(
+            {
+                "environment": "staging",
+                "gitopsEnabled": "true",
+                "quotaRequestsCores": "9",
+                "quotaLimitsCores": "8",
+                "storageAccessKeyId": "key",
+            }
+        )
+
+    assert [problem.split()[0] for problem in refused.value.problems] == [
+        "environment",
+        "gitopsEnabled",
+        "quotaRequestsCores",
+        "storageAccessKeyId",
+    ]
