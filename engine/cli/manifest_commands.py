@@ -94,7 +94,7 @@ def _earlier(folder: Path) -> set[str]:
     entries = written_before(path.read_text(encoding="utf-8"))
     if entries is None:
         raise CliError(f"{path} was written by somebody else: name a folder that holds nothing but exports")
-    return {entry for entry in (*entries, KUSTOMIZATION) if "/" not in entry}
+    return {*entries, KUSTOMIZATION}
 
 
 def _tell(session: Session, count: int, folder: Path, exports: Mapping[str, "Export"]) -> None:

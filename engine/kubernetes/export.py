@@ -132,10 +132,13 @@ def kustomization(entries: Sequence[str], stack: str, left_out: Sequence[str] = 
 
 
 def written_before(text: str) -> list[str] | None:
-    """Return the entries of a kustomization that an earlier export wrote; None if it is someone else's."""
+    """Return the entries of a kustomization that an earlier export wrote; None if it is someone else's.
+
+    An entry never leads out of its folder, whatever somebody has made of the file since.
+    """
     if not text.startswith(HEADER.partition("{")[0]):
         return None
-    return re.findall(r"^- (\S+)$", text, re.MULTILINE)
+    return re.findall(r"^- (\w[^\s/]*)$", text, re.MULTILINE)
 
 
 def external_secret(secret: Json, store: SecretStore) -> Json:

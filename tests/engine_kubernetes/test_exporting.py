@@ -260,6 +260,7 @@ def test_a_deployment_with_open_operations_is_refused_with_the_remedy():
 
 def test_an_export_knows_its_own_kustomization_and_no_other():
     assert written_before(kustomization(["a.yaml", "b"], "dev")) == ["a.yaml", "b"]
+    assert written_before(kustomization(["../a.yaml", "..", "b/c.yaml"], "dev")) == []
     assert written_before("kind: Kustomization\nresources:\n- a.yaml\n") is None
 
 
