@@ -76,7 +76,7 @@ def create_app(automation: Automation, settings: AppSettings) -> Starlette:
     """Return the application: `app.state.health` takes it out of service, its lifespan ends automation."""
     metrics = Metrics()
     metrics.watch(lambda: automation.stats)
-    health = Health(automation)
+    health = Health(automation, metrics)
     limits = RateLimits(settings.build_rate, settings.third_party_build_rate, time.monotonic)
     events = EventHandler(automation, metrics, limits, timeout_seconds=settings.request_timeout_seconds)
     handler = HttpHandler(CloudEventHandler(events, metrics, source=settings.source), health, settings)

@@ -80,6 +80,7 @@ class EventHandler:
         done, _ = await asyncio.wait((task,), timeout=self._timeout_seconds)
         if not done:
             task.add_done_callback(_log_late_outcome)
+            self._metrics.count_timeout(event)
             raise WorkContinues(
                 f"no result within {self._timeout_seconds:g} seconds; the work goes on, "
                 "send the same event again to learn how it ended"
@@ -135,7 +136,8 @@ class CloudEventHandler:
     async def _handle(self, received: Received, trail: Trail) -> tuple[Event, Reply]:
         trail.adopt(received.attributes)
         self._metrics.count_event(received.attributes["type"], received.mode)
-        return await self._events.handle(received, trail)
+        with self._metrics.answering(received.attributes["type"]):
+            return await self._events.handle(received, trail)
 
     async def _handle_batch(self, batch: list[Received | InvalidEvent], trail: Trail) -> Answer:
         """Have all events carried out, those of one function in their order, and tell of each."""

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from service import VERSION
+from service.metrics import Metrics
 from service.ports import Automation
 
 READY_TIMEOUT_SECONDS: Final = 2.5
@@ -17,8 +18,9 @@ READY_TIMEOUT_SECONDS: Final = 2.5
 class Health:
     """Answers probes, and remembers when the process was asked to end."""
 
-    def __init__(self, automation: Automation) -> None:
+    def __init__(self, automation: Automation, metrics: Metrics) -> None:
         self._automation = automation
+        self._metrics = metrics
         self._drains_since: float | None = None
 
     @property
@@ -39,6 +41,7 @@ class Health:
     async def ready(self, request: Request) -> JSONResponse:
         """Say whether all dependencies do their part; 503 names those that do not."""
         dependencies = await self._dependencies()
+        self._metrics.show_dependencies(dependencies)
         is_ready = not self.draining and all(state == "ok" for state in dependencies.values())
         body = {
             "status": "draining" if self.draining else "ready" if is_ready else "not_ready",

@@ -1,26 +1,42 @@
 """What Prometheus can ask: names of the contract's section 6, labels from closed tables only.
 
-A label never holds an id, a path as sent or any other text of a sender, so that the series are bounded.
+A label never holds an id, a path as sent or any other text of a sender, so that the series are bounded. What
+the contract does not name begins with `knative_lambda_`. Counters that alerts and objectives look at exist
+from the start: a series that appears with its first error has a rate of zero.
 """
 
-from collections.abc import Callable
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.exposition import choose_encoder
 
-from automation.event_parser import FAILURE_REASONS, label
+from automation.errors import DependencyUnavailable, Fault, PlatformError, Saturated
+from automation.event_parser import FAILURE_REASONS, SERVED, label
 from automation.events import BuildComplete, BuildFailed, BuildStart, Event, Reply
+from service import VERSION
 from service.cloudevents import Mode
+from service.errors import UnexpectedError
 from service.ports import Stats
 
 REQUEST_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 """Seconds; finest around the contract's 100 ms for a reply."""
 
+EVENT_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 3, 5, 10, 15, 30)
+"""Seconds; 3, 5, 10 and 15 are what the contract's objectives and alerts ask for."""
+
 BUILD_BUCKETS: Final = (5, 10, 20, 30, 60, 90, 120, 180, 300, 600, 1800)
 """Seconds; up to a build's deadline."""
 
 METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
+
+OUTCOMES: Final = ("success", "refused", "failed")
+"""How an event can end: carried out, refused by the sender's fault, or failed by ours or a dependency's."""
+
+OTHER_REASON: Final = "other"
+"""Label of builds that failed for a reason in other words than our monitor's."""
 
 SKIPPED: Final = "skipped"
 """The reply status of an event that was carried out before."""
@@ -33,6 +49,8 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._http_metrics()
         self._event_metrics()
+        self._build_metrics()
+        self._begin_at_zero()
         ProcessCollector(registry=self.registry)
 
     def _http_metrics(self) -> None:
@@ -44,6 +62,29 @@ class Metrics:
 
     def _event_metrics(self) -> None:
         self.received = self._counter("cloudevents_received_total", "CloudEvents decoded.", "type", "mode")
+        self.events = self._counter(
+            "knative_lambda_events_total", "CloudEvents answered, by outcome.", "event_type", "outcome"
+        )
+        self.event_seconds = self._histogram(
+            "knative_lambda_event_processing_time_seconds",
+            "CloudEvents that were not refused, by time until the answer.",
+            EVENT_BUCKETS,
+            "event_type",
+        )
+        self.event_timeouts = self._counter(
+            "knative_lambda_event_timeouts_total", "Events answered before their work was done.", "event_type"
+        )
+        self.duplicates = self._counter(
+            "duplicate_events_skipped_total", "Events that had been carried out before.", "event_type"
+        )
+        self.dependencies = Gauge(
+            "knative_lambda_dependency_up",
+            "Whether a dependency answered when readiness was last asked for.",
+            ("dependency",),
+            registry=self.registry,
+        )
+
+    def _build_metrics(self) -> None:
         self.build_requests = self._counter(
             "build_requests_total", "build.start events, by outcome.", "status"
         )
@@ -55,14 +96,35 @@ class Metrics:
         self.build_seconds = self._histogram(
             "build_duration_seconds", "Builds that ended, by duration.", BUILD_BUCKETS, "status"
         )
-        self.duplicates = self._counter(
-            "duplicate_events_skipped_total", "Events that had been carried out before.", "event_type"
+        info = Gauge(
+            "knative_lambda_build_info", "The running version.", ("version",), registry=self.registry
         )
+        info.labels(VERSION).set(1)
+
+    def _begin_at_zero(self) -> None:
+        for event_type in SERVED:
+            self.event_timeouts.labels(event_type)
+            for outcome in OUTCOMES:
+                self.events.labels(event_type, outcome)
+        for status in ("success", "error"):
+            self.build_requests.labels(status)
+        for status in ("success", "failed"):
+            self.builds.labels(status)
+        for reason in (*FAILURE_REASONS, OTHER_REASON):
+            self.build_failures.labels(reason)
+        for error in (DependencyUnavailable, Saturated, UnexpectedError):
+            self.errors.labels(error.error_type)
 
     def watch(self, stats: Callable[[], Stats]) -> None:
-        """Read queue depth and active work from automation whenever metrics are scraped."""
+        """Read queue depth, its limit and active work from automation whenever metrics are scraped."""
         depth = Gauge("async_job_queue_depth", "Events accepted and waiting.", registry=self.registry)
         depth.set_function(lambda: stats().queue_depth)
+        limit = Gauge(
+            "knative_lambda_queue_limit",
+            "Events that may be waiting or worked on at one time.",
+            registry=self.registry,
+        )
+        limit.set_function(lambda: stats().limit)
         active = Gauge("async_jobs_active", "Events being worked on.", registry=self.registry)
         active.set_function(lambda: stats().active)
 
@@ -76,6 +138,31 @@ class Metrics:
         """Count one decoded event, before its data is looked at."""
         self.received.labels(label(event_type), mode).inc()
 
+    @contextlib.contextmanager
+    def answering(self, event_type: str) -> Iterator[None]:
+        """Time one decoded event until its answer, and count how it ended."""
+        name, began, outcome = label(event_type), time.perf_counter(), "failed"
+        try:
+            yield
+            outcome = "success"
+        except PlatformError as error:
+            outcome = "refused" if error.fault is Fault.SENDER else "failed"
+            raise
+        finally:
+            self.events.labels(name, outcome).inc()
+            if outcome != "refused":
+                self.event_seconds.labels(name).observe(time.perf_counter() - began)
+
+    def count_timeout(self, event: Event) -> None:
+        """Count an event whose request has run out of time while its work goes on."""
+        self.event_timeouts.labels(label(event.meta.type)).inc()
+
+    def show_dependencies(self, states: Mapping[str, str]) -> None:
+        """Show which dependencies have answered `ok`; those of earlier calls that are not named are gone."""
+        self.dependencies.clear()
+        for name, state in states.items():
+            self.dependencies.labels(name).set(state == "ok")
+
     def count_outcome(self, event: Event, reply: Reply) -> None:
         """Count what an event has led to; a duplicate counts as nothing but a duplicate."""
         if reply.status == SKIPPED:
@@ -86,7 +173,9 @@ class Metrics:
             self._count_build("success", event.duration_seconds)
         elif isinstance(event, BuildFailed):
             self._count_build("failed", event.duration_seconds)
-            self.build_failures.labels(event.reason if event.reason in FAILURE_REASONS else "other").inc()
+            self.build_failures.labels(
+                event.reason if event.reason in FAILURE_REASONS else OTHER_REASON
+            ).inc()
 
     def count_failure(self, event: Event) -> None:
         """Count an event that could not be carried out."""

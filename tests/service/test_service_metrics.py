@@ -3,7 +3,10 @@
 import pytest
 
 from automation.errors import Saturated
+from automation.event_parser import FAILURE_REASONS, SERVED
 from automation.events import Reply
+from service import VERSION
+from service.app import create_app
 
 DONE = {
     "third_party_id": "a",
@@ -72,7 +75,58 @@ async def test_duplicates_count_as_duplicates_only(client, app, automation, bina
 
     start = "network.notifi.lambda.build.start"
     assert value(app, "duplicate_events_skipped_total", event_type=start) == 1
-    assert value(app, "build_requests_total", status="success") is None
+    assert value(app, "build_requests_total", status="success") == 0
+
+
+async def test_events_are_counted_by_how_they_ended_and_timed_unless_refused(client, app, automation, binary):
+    start = "network.notifi.lambda.build.start"
+    await client.post("/", **binary())
+    await client.post("/", **binary(data={}))
+    for error in (Saturated("full"), RuntimeError()):
+        automation.reply = error
+        await client.post("/", **binary())
+
+    def ended(outcome):
+        return value(app, "knative_lambda_events_total", event_type=start, outcome=outcome)
+
+    assert (ended("success"), ended("refused"), ended("failed")) == (1, 1, 2)
+    assert value(app, "knative_lambda_event_processing_time_seconds_count", event_type=start) == 3
+
+
+async def test_an_event_whose_request_ran_out_of_time_counts_as_such(
+    automation, app_settings, open_client, binary
+):
+    app = create_app(automation, app_settings(request_timeout_seconds=0.01))
+    automation.gate.clear()
+    async with app.router.lifespan_context(app), open_client(app) as client:
+        assert (await client.post("/", **binary())).status_code == 503
+        automation.gate.set()
+
+    start = "network.notifi.lambda.build.start"
+    assert value(app, "knative_lambda_event_timeouts_total", event_type=start) == 1
+    assert value(app, "knative_lambda_events_total", event_type=start, outcome="failed") == 1
+
+
+async def test_what_alerts_look_at_exists_before_the_first_event(app):
+    for reason in (*FAILURE_REASONS, "other"):
+        assert value(app, "build_failures_total", reason=reason) == 0
+    for event_type in SERVED:
+        for outcome in ("success", "refused", "failed"):
+            assert value(app, "knative_lambda_events_total", event_type=event_type, outcome=outcome) == 0
+    assert value(app, "builds_total", status="failed") == 0
+    assert value(app, "errors_total", error_type="rate_limit_exceeded") == 0
+
+
+async def test_dependencies_are_shown_as_readiness_last_found_them(client, app, automation):
+    automation.dependencies = {"storage": "ok", "state": "no answer"}
+    await client.get("/ready")
+    found = [value(app, "knative_lambda_dependency_up", dependency=name) for name in ("storage", "state")]
+    automation.dependencies = {"state": "ok"}
+    await client.get("/ready")
+
+    assert found == [1, 0]
+    assert value(app, "knative_lambda_dependency_up", dependency="state") == 1
+    assert value(app, "knative_lambda_dependency_up", dependency="storage") is None
 
 
 async def test_labels_never_come_from_senders(client, app, binary):
@@ -100,12 +154,12 @@ async def test_metrics_are_served_in_the_format_asked_for(client, accept, conten
     assert response.headers["content-type"].startswith(content_type)
     assert "async_job_queue_depth 3.0" in response.text
     assert "async_jobs_active 2.0" in response.text
+    assert "knative_lambda_queue_limit 100.0" in response.text
+    assert f'knative_lambda_build_info{{version="{VERSION}"}} 1.0' in response.text
     assert "process_resident_memory_bytes" in response.text
 
 
 async def test_two_applications_keep_their_metrics_apart(app, automation, app_settings, client, binary):
-    from service.app import create_app
-
     other = create_app(automation, app_settings())
     await client.post("/", **binary())
 
