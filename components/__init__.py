@@ -11,6 +11,7 @@
     admission   Admission: what the API server refuses
     gitops      Gitops: what Flux hears of, its account
     broker      Broker: the Broker and the automation service's Triggers
+    observability  Observability: monitors, rules, dashboards
     function    FunctionComponent: one parser's identity, configuration, Knative Service and Trigger
     build       BuildComponent: the Kaniko Job with its monitor
 

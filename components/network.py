@@ -34,6 +34,8 @@ class NetworkArgs:
     """Registries; one with a port of its own opens that port for builds and the automation service."""
     flux_namespace: str = ""
     """Namespace of Flux, whose Receivers get events; empty: none does."""
+    otlp_endpoint: str = ""
+    """URL of the OpenTelemetry collector that the automation service and functions may reach; empty: none."""
     subscriber_uri: str = ""
     """Where the automation service takes events, if not at its Service."""
     dead_letter_uri: str = ""

@@ -9,8 +9,10 @@ from components.access import Access, AccessArgs
 from components.admission import Admission, AdmissionArgs
 from components.broker import Broker, BrokerArgs
 from components.gitops import Gitops, GitopsArgs
+from components.manifests.observability.scope import Scope
 from components.namespace import PlatformNamespace, PlatformNamespaceArgs
 from components.network import Network, NetworkArgs
+from components.observability import Observability, ObservabilityArgs
 from components.quotas import Quotas, QuotasArgs
 from components.settings import EVENT_TYPES, PlatformSettings
 
@@ -51,6 +53,8 @@ class Platform(pulumi.ComponentResource):
         if args.gitops.enabled:
             flux = _gitops(args, space.namespace)
             self.webhook_paths = Gitops(f"{name}-gitops", flux, child).webhook_paths
+        if args.observability.enabled:
+            Observability(f"{name}-observability", _observability(args, space.namespace), child)
         self.namespace = space.namespace
         self.broker_name = broker.broker_name
         self.build_account = access.build_account
@@ -102,6 +106,7 @@ def _network(args: PlatformSettings, namespace: pulumi.Output[str]) -> NetworkAr
         storage_endpoint=args.storage.endpoint,
         allowed_registries=args.allowed_registries,
         flux_namespace=args.gitops.namespace if args.gitops.triggers else "",
+        otlp_endpoint=args.observability.otlp_endpoint,
         subscriber_uri=args.delivery.subscriber_uri,
         dead_letter_uri=args.delivery.dead_letter_uri,
     )
@@ -123,6 +128,26 @@ def _gitops(args: PlatformSettings, namespace: pulumi.Output[str]) -> GitopsArgs
         alert_type=args.gitops.alert_type,
         alert_address=args.gitops.alert_address,
         dead_letter_uri=args.delivery.dead_letter_uri,
+    )
+
+
+def _observability(args: PlatformSettings, namespace: pulumi.Output[str]) -> ObservabilityArgs:
+    watching = args.observability
+    return ObservabilityArgs(
+        namespace=namespace,
+        scope=Scope(
+            environment=args.environment,
+            namespace=naming.namespace(args.environment),
+            rabbitmq_namespace=args.rabbitmq.namespace,
+            rabbitmq_cluster=args.rabbitmq.cluster,
+            builds=args.capacity.builds if args.capacity else 1,
+            availability_percent=watching.availability_percent,
+            build_seconds=watching.build_seconds,
+            dead_letters=watching.dead_letters,
+            **({"runbook": watching.runbook_url} if watching.runbook_url else {}),
+        ),
+        labels=dict(watching.labels),
+        dashboard_labels=dict(watching.dashboard_labels),
     )
 
 

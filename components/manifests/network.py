@@ -96,7 +96,8 @@ def _into_functions(args: "NetworkArgs") -> list[Manifest]:
 
 
 def _out_of_functions(args: "NetworkArgs") -> list[Manifest]:
-    return [_internet(HTTPS), _events(args), _to([_elsewhere(args.notifi_namespace)], _NOTIFI_GRPC)]
+    notifi = _to([_elsewhere(args.notifi_namespace)], _NOTIFI_GRPC)
+    return [_internet(HTTPS), _events(args), notifi, *_to_places(_places([args.otlp_endpoint]))]
 
 
 def _out_of_builds(args: "NetworkArgs") -> list[Manifest]:
@@ -116,6 +117,7 @@ def _out_of_service(args: "NetworkArgs") -> list[Manifest]:
         _api_server(args),
         _rabbitmq(args),
         _to([_elsewhere(args.notifi_namespace)], _NOTIFI_GRPC, _NOTIFI_HTTP),
+        *_to_places(_places([args.otlp_endpoint])),
     ]
 
 

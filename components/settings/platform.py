@@ -20,6 +20,7 @@ from components.settings.delivery import DeliverySettings
 from components.settings.fields import Group, SettingsError, setting
 from components.settings.gitops import GitopsSettings
 from components.settings.neighbours import NeighbourSettings
+from components.settings.observability import ObservabilitySettings
 from components.settings.quota import QuotaSettings
 from components.settings.rabbitmq import RabbitmqSettings
 from components.settings.storage import StorageSettings
@@ -69,6 +70,8 @@ class PlatformSettings(Group):
     """What Flux hears of."""
     neighbours: NeighbourSettings
     """What the environment talks to."""
+    observability: ObservabilitySettings
+    """What watches it."""
     quota: QuotaSettings
     """What differs from the environment's capacity."""
     rabbitmq: RabbitmqSettings
