@@ -128,7 +128,6 @@ def _datasource(kind: str) -> Manifest:
         "label": kind.capitalize(),
         "type": "datasource",
         "query": kind,
-        "current": {},
         "hide": 0,
         "includeAll": False,
         "multi": False,

@@ -1,0 +1,106 @@
+"""An environment's scope, and what the running service and a running function expose."""
+
+import asyncio
+import json
+
+import httpx
+import pytest
+
+from automation.errors import DependencyUnavailable, DeployFailed, InvalidEvent, Saturated
+from automation.event_parser import FAILURE_REASONS, SERVED
+from automation.events import Event, Reply
+from automation.worker import Stats
+from components.manifests.observability.scope import Scope
+from service.app import AppSettings, create_app
+from tests.observability.exposed import Series, series
+from tests.runtime_python.wrapper_process import Function
+
+DONE = "done"
+
+SCOPE = Scope(
+    environment="dev",
+    namespace="knative-lambda-dev",
+    rabbitmq_namespace="rabbitmq-dev",
+    rabbitmq_cluster="rabbitmq-cluster-dev",
+    builds=5,
+)
+
+
+@pytest.fixture
+def scope() -> Scope:
+    return SCOPE
+
+
+class Automation:
+    """Stands in for automation at its port: answers with `next_answer` once, an error or a status."""
+
+    def __init__(self) -> None:
+        self.next_answer: Exception | str = DONE
+        self.stats = Stats(queue_depth=0, active=0, queue_limit=100)
+
+    async def handle(self, event: Event) -> Reply:
+        answer, self.next_answer = self.next_answer, DONE
+        if isinstance(answer, Exception):
+            raise answer
+        return Reply(status=answer, message=answer)
+
+    async def ready(self) -> dict[str, str]:
+        return {"storage": "ok", "state": "ok"}
+
+    async def close(self, grace_seconds: float) -> None:
+        pass
+
+
+@pytest.fixture(scope="session")
+def service_series() -> Series:
+    """What the service exposes after events of all kinds, good and bad."""
+    return asyncio.run(_served())
+
+
+async def _served() -> Series:
+    automation = Automation()
+    settings = AppSettings(
+        source="test",
+        max_body_bytes=4096,
+        body_timeout_seconds=5,
+        request_timeout_seconds=5,
+        shutdown_grace_seconds=5,
+    )
+    app = create_app(automation, settings)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service") as client:
+        for event_type in SERVED:
+            await _post(client, event_type)
+        for reason in (*FAILURE_REASONS, "sunspots"):
+            await _post(client, "network.notifi.lambda.build.failed", status="failed", reason=reason)
+        await _post(client, "made.up")
+        errors = Saturated("x"), DeployFailed("x"), DependencyUnavailable("x"), InvalidEvent("x")
+        for automation.next_answer in (*errors, "skipped"):
+            await _post(client, "network.notifi.lambda.build.start")
+        await client.get("/ready")
+        return series((await client.get("/metrics")).text)
+
+
+async def _post(client: httpx.AsyncClient, event_type: str, **data: str) -> None:
+    done = {"status": "success", "image_uri": "registry.test/i:1", "duration_ms": 1000}
+    body = {"third_party_id": "a", "parser_id": "b", "name": "lambda-a-b", **done, **data}
+    headers = {
+        "ce-specversion": "1.0",
+        "ce-id": "1",
+        "ce-source": "network.notifi.a",
+        "ce-type": event_type,
+        "content-type": "application/json",
+    }
+    await client.post("/", headers=headers, content=json.dumps(body))
+
+
+@pytest.fixture(scope="session")
+def function_series(tmp_path_factory: pytest.TempPathFactory) -> Series:
+    """What a function exposes after a call that went well and one that did not."""
+    parser = "def handler(event):\n    return 1 / event.data['by']\n"
+    function = Function(tmp_path_factory.mktemp("function"), {"parser.py": parser}).started()
+    try:
+        for number in (1, 0):
+            function.send({"by": number})
+        return series(function.request("GET", "/metrics").body.decode())
+    finally:
+        function.close()
