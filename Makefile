@@ -6,7 +6,7 @@ UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-h
 ROOMS := components automation engine service monitor runtimes local
 CODE := $(ROOMS) tests benchmarks __main__.py
 
-.PHONY: help run demo test test-cluster lint fmt bench bench-engine bench-platform lock clean
+.PHONY: help run demo test test-cluster lint fmt bench bench-engine bench-platform lock clean test-alerts
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -19,6 +19,9 @@ demo: $(VENV)/.main  ## the same, once: a table of phases and the functions' ans
 
 test: $(VENV)/.dev  ## all tests that need no cluster
 	$(BIN)/python -m pytest -m "not cluster" $(PYTEST_ARGS)
+
+test-alerts: $(VENV)/.dev  ## alerts and queries only; needs promtool (apt-get install prometheus)
+	$(BIN)/python -m pytest tests/alerts tests/observability $(PYTEST_ARGS)
 
 test-cluster: $(VENV)/.dev  ## tests against a real API server: KUBECONFIG, else ../shared/cluster
 	$(BIN)/python -m pytest -m cluster $(PYTEST_ARGS)

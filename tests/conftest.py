@@ -22,6 +22,7 @@ CRDS = (
     "rabbitmq-rabbitmqcluster",
     "rabbitmq-queues",
     "monitoring-servicemonitors",
+    "monitoring-podmonitors",
     "monitoring-prometheusrules",
     "flux-notification-receivers",
 )

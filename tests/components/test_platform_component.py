@@ -42,11 +42,16 @@ def test_the_local_environment_has_no_guards_that_nothing_would_enforce():
     assert parts[1] - parts[0] == {
         "kubernetes:admissionregistration.k8s.io/v1:ValidatingAdmissionPolicy",
         "kubernetes:admissionregistration.k8s.io/v1:ValidatingAdmissionPolicyBinding",
+        "kubernetes:core/v1:ConfigMap",
         "kubernetes:core/v1:LimitRange",
         "kubernetes:core/v1:ResourceQuota",
+        "kubernetes:monitoring.coreos.com/v1:PodMonitor",
+        "kubernetes:monitoring.coreos.com/v1:PrometheusRule",
+        "kubernetes:monitoring.coreos.com/v1:ServiceMonitor",
         "kubernetes:networking.k8s.io/v1:NetworkPolicy",
         "knative-lambda:components:Admission",
         "knative-lambda:components:Network",
+        "knative-lambda:components:Observability",
         "knative-lambda:components:Quotas",
     }
 
@@ -66,7 +71,8 @@ def test_everything_waits_for_the_namespace(declared):
     namespaced = [
         name
         for _, name, parent in declared.identities()
-        if parent in {"platform-access", "platform-eventing", "platform-quotas", "platform-network"}
+        if parent
+        in {f"platform-{part}" for part in ("access", "eventing", "quotas", "network", "observability")}
     ]
 
     for name in namespaced:

@@ -16,6 +16,7 @@ from components.settings.access import AccessSettings
 from components.settings.delivery import DeliverySettings
 from components.settings.gitops import GitopsSettings
 from components.settings.neighbours import NeighbourSettings
+from components.settings.observability import ObservabilitySettings
 from components.settings.quota import QuotaSettings
 from components.settings.rabbitmq import RabbitmqSettings
 from components.settings.storage import StorageSettings
@@ -47,6 +48,17 @@ def test_the_defaults_follow_from_the_environment():
             monitoring_namespace="monitoring",
             notifi_namespace="notifi",
             api_server_cidr="",
+        ),
+        observability=ObservabilitySettings(
+            enabled=True,
+            labels=(),
+            dashboard_labels=(("grafana_dashboard", "1"),),
+            runbook_url="",
+            availability_percent=99.9,
+            build_seconds=90,
+            dead_letters=100,
+            otlp_endpoint="",
+            trace_ratio=1.0,
         ),
         quota=QuotaSettings(),
         rabbitmq=RabbitmqSettings(cluster="rabbitmq-cluster-stg", namespace="rabbitmq-stg"),
@@ -89,6 +101,15 @@ def test_every_key_is_taken():
         "monitoringNamespace": "prom",
         "notifiNamespace": "alerts",
         "apiServerCidr": "10.0.0.1/32",
+        "observabilityEnabled": "true",
+        "observabilityLabels": "release=kps, a.b/c=d",
+        "observabilityDashboardLabels": "dashboards=1",
+        "observabilityRunbookUrl": "https://wiki.test/runbook",
+        "observabilityAvailabilityPercent": "99.95",
+        "observabilityBuildSeconds": "120",
+        "observabilityDeadLetters": "9",
+        "observabilityOtlpEndpoint": "http://alloy.observability.svc:4317/",
+        "observabilityTraceRatio": "0.1",
         "quotaRequestsCores": "1",
         "quotaRequestsGib": "2",
         "quotaLimitsCores": "3",
@@ -138,6 +159,17 @@ def test_every_key_is_taken():
             monitoring_namespace="prom",
             notifi_namespace="alerts",
             api_server_cidr="10.0.0.1/32",
+        ),
+        observability=ObservabilitySettings(
+            enabled=True,
+            labels=(("release", "kps"), ("a.b/c", "d")),
+            dashboard_labels=(("dashboards", "1"),),
+            runbook_url="https://wiki.test/runbook",
+            availability_percent=99.95,
+            build_seconds=120,
+            dead_letters=9,
+            otlp_endpoint="http://alloy.observability.svc:4317",
+            trace_ratio=0.1,
         ),
         quota=QuotaSettings(
             requests_cores=1,
@@ -222,6 +254,28 @@ def test_every_key_is_taken():
             id="registry",
         ),
         pytest.param({"environment": "dev", "apiServerCidr": "10.0.0.1/8"}, "such as 10.0.0.0/16", id="cidr"),
+        pytest.param(
+            {"environment": "dev", "observabilityEnabled": "yes"}, "set it to true or false", id="flag"
+        ),
+        pytest.param(
+            {"environment": "dev", "observabilityLabels": "release"}, "such as release=pro", id="label"
+        ),
+        pytest.param(
+            {"environment": "dev", "observabilityOtlpEndpoint": "http://alloy:9090"},
+            r"with port 4317 \(gRPC\) or 4318 \(HTTP\)",
+            id="otlp-port",
+        ),
+        pytest.param(
+            {"environment": "dev", "observabilityOtlpEndpoint": "alloy:4317"}, "give an http", id="otlp"
+        ),
+        pytest.param(
+            {"environment": "dev", "observabilityTraceRatio": "1.5"}, "a number from 0 to 1", id="ratio"
+        ),
+        pytest.param(
+            {"environment": "dev", "observabilityAvailabilityPercent": "100"},
+            "from 50 to 99.999",
+            id="percent",
+        ),
         pytest.param({"environment": "dev", "quotaPods": "0"}, "quotaPods is '0': give a whole", id="zero"),
         pytest.param({"environment": "dev", "quotaPods": "9" * 30}, "from 1 to 100000", id="too-many"),
         pytest.param(
