@@ -21,7 +21,7 @@ test: $(VENV)/.dev  ## all tests that need no cluster
 	$(BIN)/python -m pytest -m "not cluster" $(PYTEST_ARGS)
 
 test-alerts: $(VENV)/.dev  ## alerts and queries only; needs promtool (apt-get install prometheus)
-	$(BIN)/python -m pytest tests/alerts tests/observability $(PYTEST_ARGS)
+	$(BIN)/python -m pytest tests/observability $(PYTEST_ARGS)
 
 test-cluster: $(VENV)/.dev  ## tests against a real API server: KUBECONFIG, else ../shared/cluster
 	$(BIN)/python -m pytest -m cluster $(PYTEST_ARGS)

@@ -1,10 +1,16 @@
-"""An environment's scope, and what the running service and a running function expose."""
+"""An environment's scope, what the running service and a running function expose, and promtool."""
 
 import asyncio
 import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+import yaml
 
 from automation.errors import DependencyUnavailable, DeployFailed, InvalidEvent, Saturated
 from automation.event_parser import FAILURE_REASONS, SERVED
@@ -26,9 +32,33 @@ SCOPE = Scope(
 )
 
 
+RunPromtool = Callable[[list[dict[str, Any]], dict[str, Any]], str]
+"""From rules and a unit test to promtool's complaints; `interval` is how often rules are evaluated."""
+
+
+@pytest.fixture(scope="session")
+def promtool() -> str:
+    """Where promtool is; without it the test is skipped."""
+    found = shutil.which("promtool")
+    if not found:
+        pytest.skip("promtool is not installed: apt-get install prometheus")
+    return found
+
+
 @pytest.fixture
-def scope() -> Scope:
-    return SCOPE
+def run_promtool(promtool: str, tmp_path: Path) -> RunPromtool:
+    """Run one of promtool's unit tests over rules; return what it has against it."""
+
+    def run(rules: list[dict[str, Any]], test: dict[str, Any]) -> str:
+        (tmp_path / "rules.yaml").write_text(yaml.safe_dump({"groups": [{"name": "g", "rules": rules}]}))
+        whole = {"rule_files": ["rules.yaml"], "evaluation_interval": test["interval"], "tests": [test]}
+        (tmp_path / "test.yaml").write_text(yaml.safe_dump(whole))
+        done = subprocess.run(
+            [promtool, "test", "rules", "test.yaml"], cwd=tmp_path, capture_output=True, text=True
+        )
+        return "" if done.returncode == 0 else done.stdout + done.stderr
+
+    return run
 
 
 class Automation:

@@ -36,12 +36,17 @@ class Selector:
         return next((m.value for m in self.matchers if (m.label, m.operator) == (label, "=")), None)
 
 
-def selectors(query: str) -> list[Selector]:
-    """Return everything that a query selects; raises ValueError for what is no PromQL."""
+def filled(query: str) -> str:
+    """Return a query as Grafana asks it."""
     for variable, value in GRAFANA.items():
         query = query.replace(variable, value)
+    return query
+
+
+def selectors(query: str) -> list[Selector]:
+    """Return everything that a query selects; raises ValueError for what is no PromQL."""
     found: list[Selector] = []
-    _collect(promql_parser.parse(query), found)
+    _collect(promql_parser.parse(filled(query)), found)
     return found
 
 

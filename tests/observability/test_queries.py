@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from components.manifests.observability.rules import groups
 from components.manifests.observability.scope import FUNCTIONS_JOB
 from tests.observability.conftest import SCOPE
 from tests.observability.exposed import FOREIGN, TARGET_LABELS, Series, labels
-from tests.observability.promql import GRAFANA, Selector, selectors
+from tests.observability.promql import Selector, filled, selectors
 
 RULES = [rule for group in groups(SCOPE) for rule in group["rules"]]
 RECORDED = {rule["record"] for rule in RULES if "record" in rule}
@@ -135,15 +134,10 @@ def test_every_foreign_metric_that_is_allowed_is_asked_for() -> None:
     assert set(FOREIGN) <= asked
 
 
-def test_prometheus_itself_takes_all_queries(tmp_path: Path) -> None:
-    promtool = shutil.which("promtool")
-    if not promtool:
-        pytest.skip("promtool is not installed: apt-get install prometheus")
+def test_prometheus_itself_takes_all_queries(promtool: str, tmp_path: Path) -> None:
     asked = []
     for number, (_, query) in enumerate(promql()):
-        for variable, value in GRAFANA.items():
-            query = query.replace(variable, value)
-        asked.append({"record": f"query:{number}", "expr": query})
+        asked.append({"record": f"query:{number}", "expr": filled(query)})
     file = tmp_path / "queries.yaml"
     file.write_text(yaml.safe_dump({"groups": [{"name": "queries", "rules": asked}]}))
 

@@ -21,7 +21,7 @@ import pytest
 import yaml
 
 from components.manifests.observability.rules import alerts, groups
-from tests.alerts.conftest import SCOPE, RunPromtool
+from tests.observability.conftest import SCOPE, RunPromtool
 
 PLACES = {
     "ours": 'namespace="knative-lambda-dev"',
