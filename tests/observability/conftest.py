@@ -14,14 +14,12 @@ import yaml
 
 from automation.errors import DependencyUnavailable, DeployFailed, InvalidEvent, Saturated
 from automation.event_parser import FAILURE_REASONS, SERVED
-from automation.events import Event, Reply
-from automation.worker import Stats
+from automation.events import Reply
 from components.manifests.observability.scope import Scope
 from service.app import AppSettings, create_app
 from tests.observability.exposed import Series, series
 from tests.runtime_python.wrapper_process import Function
-
-DONE = "done"
+from tests.service.conftest import Recorder
 
 SCOPE = Scope(
     environment="dev",
@@ -61,26 +59,6 @@ def run_promtool(promtool: str, tmp_path: Path) -> RunPromtool:
     return run
 
 
-class Automation:
-    """Stands in for automation at its port: answers with `next_answer` once, an error or a status."""
-
-    def __init__(self) -> None:
-        self.next_answer: Exception | str = DONE
-        self.stats = Stats(queue_depth=0, active=0, queue_limit=100)
-
-    async def handle(self, event: Event) -> Reply:
-        answer, self.next_answer = self.next_answer, DONE
-        if isinstance(answer, Exception):
-            raise answer
-        return Reply(status=answer, message=answer)
-
-    async def ready(self) -> dict[str, str]:
-        return {"storage": "ok", "state": "ok"}
-
-    async def close(self, grace_seconds: float) -> None:
-        pass
-
-
 @pytest.fixture(scope="session")
 def service_series() -> Series:
     """What the service exposes after events of all kinds, good and bad."""
@@ -88,13 +66,14 @@ def service_series() -> Series:
 
 
 async def _served() -> Series:
-    automation = Automation()
+    automation = Recorder()
     settings = AppSettings(
         source="test",
         max_body_bytes=4096,
         body_timeout_seconds=5,
         request_timeout_seconds=5,
         shutdown_grace_seconds=5,
+        api_tokens_file=None,
     )
     app = create_app(automation, settings)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service") as client:
@@ -104,7 +83,7 @@ async def _served() -> Series:
             await _post(client, "network.notifi.lambda.build.failed", status="failed", reason=reason)
         await _post(client, "made.up")
         errors = Saturated("x"), DeployFailed("x"), DependencyUnavailable("x"), InvalidEvent("x")
-        for automation.next_answer in (*errors, "skipped"):
+        for automation.reply in (*errors, Reply(status="skipped", message="seen")):
             await _post(client, "network.notifi.lambda.build.start")
         await client.get("/ready")
         return series((await client.get("/metrics")).text)

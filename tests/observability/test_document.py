@@ -85,9 +85,9 @@ def test_every_alert_has_a_runbook_and_every_runbook_an_alert() -> None:
 @pytest.mark.parametrize("alert", alerts(SCOPE), ids=lambda alert: f"{alert.name} {alert.severity}")
 def test_a_runbook_says_how_urgent_it_is_and_what_to_do(alert: Alert) -> None:
     said = part(f"### {alert.name}")
-    time = "no time" if alert.lasts == "0m" else f"{alert.lasts.removesuffix('m')} min"
+    time = "at once" if alert.lasts == "0m" else f"after {alert.lasts.removesuffix('m')} min"
 
-    assert f"{alert.severity}, after {time}" in " ".join(said.split())
+    assert f"{alert.severity}, {time}" in " ".join(said.split())
     assert "\n- " in said
 
 

@@ -13,8 +13,8 @@ from components.manifests.observability.alert import CRITICAL, WARNING, Alert
 from components.manifests.observability.alerts.builds import USERS_FAULTS
 from components.manifests.observability.alerts.functions import CALLS, FAILED_CALLS
 from components.manifests.observability.scope import (
+    ACCEPTED,
     FAILED,
-    REFUSED,
     Scope,
     bound,
     increase,
@@ -94,7 +94,7 @@ def _availability(scope: Scope) -> Objective:
         title="Events do not fail",
         percent=scope.availability_percent,
         failed=_counted(scope.service(events, FAILED)),
-        all=_counted(scope.service(events, REFUSED)),
+        all=_counted(scope.service(events, ACCEPTED)),
     )
 
 

@@ -27,10 +27,13 @@ BUILD_PODS: Final = "kaniko-build-.+"
 SERVICE_PODS: Final = "knative-lambda-builder-.+"
 DISPATCHER_PODS: Final = ".+-dispatcher-.+"
 
-REFUSED: Final = 'outcome!="refused"'
-"""Events whose end was not the sender's fault."""
-
+ACCEPTED: Final = 'outcome!="refused"'
+REFUSED: Final = 'outcome="refused"'
 FAILED: Final = 'outcome="failed"'
+"""Events by how they ended: refused ones are the sender's fault, failed ones ours."""
+
+CONTAINERS: Final = 'container!=""'
+"""What a pod uses by its containers, without its own sum (cAdvisor)."""
 
 
 @dataclass(frozen=True, kw_only=True)

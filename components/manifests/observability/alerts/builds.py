@@ -4,9 +4,9 @@ from typing import Final
 
 from components.manifests.observability.alert import CRITICAL, Alert
 from components.manifests.observability.scope import (
+    ACCEPTED,
     BUILD_PODS,
     FAILED,
-    REFUSED,
     Scope,
     increase,
     often,
@@ -113,5 +113,5 @@ def _around(scope: Scope) -> list[Alert]:
 
 def _failing(scope: Scope, types: str) -> str:
     events = "knative_lambda_events_total"
-    failed, answered = scope.service(events, types, FAILED), scope.service(events, types, REFUSED)
+    failed, answered = scope.service(events, types, FAILED), scope.service(events, types, ACCEPTED)
     return often(failed, answered, "15m", above=0.05, few=_FEW)

@@ -4,6 +4,8 @@ from typing import Final
 
 from components.manifests.observability.alert import CRITICAL, Alert
 from components.manifests.observability.scope import (
+    ACCEPTED,
+    CONTAINERS,
     FAILED,
     REFUSED,
     SERVICE_PODS,
@@ -15,10 +17,6 @@ from components.manifests.observability.scope import (
 )
 
 _POST: Final = 'method="POST"'
-_POISON: Final = 'outcome="refused"'
-_CONTAINERS: Final = 'container!=""'
-"""Without the pod's own sum (cAdvisor)."""
-
 _FEW: Final = 5
 """Failures from which on a share means something: one of two events is half of them, and no incident."""
 
@@ -67,7 +65,7 @@ def _failures(scope: Scope) -> list[Alert]:
         Alert(
             name="HighEventFailureRate",
             when=often(
-                scope.service(events, FAILED), scope.service(events, REFUSED), "5m", above=0.1, few=_FEW
+                scope.service(events, FAILED), scope.service(events, ACCEPTED), "5m", above=0.1, few=_FEW
             ),
             lasts="5m",
             severity=CRITICAL,
@@ -75,7 +73,7 @@ def _failures(scope: Scope) -> list[Alert]:
         ),
         Alert(
             name="PoisonMessageDetected",
-            when=f"{rate(scope.service(events, _POISON), '5m', 'event_type')} > 0.1",
+            when=f"{rate(scope.service(events, REFUSED), '5m', 'event_type')} > 0.1",
             lasts="1m",
             summary="Events of type {{ $labels.event_type }} are refused, {{ $value | humanize }} a second.",
         ),
@@ -117,7 +115,7 @@ def _slowness(scope: Scope) -> list[Alert]:
 def _saturation(scope: Scope) -> list[Alert]:
     waiting = f"{scope.service('async_job_queue_depth')} + {scope.service('async_jobs_active')}"
     pods = f'pod=~"{SERVICE_PODS}"'
-    used = f"max by (pod) ({scope.ours('container_memory_working_set_bytes', pods, _CONTAINERS)})"
+    used = f"max by (pod) ({scope.ours('container_memory_working_set_bytes', pods, CONTAINERS)})"
     limits = scope.ours("kube_pod_container_resource_limits", pods, 'resource="memory"')
     return [
         Alert(

@@ -1,11 +1,9 @@
 """Panels that several dashboards have: what pods use, and what they write."""
 
 from components.manifests.observability.panels import LOKI, Panel, Query
-from components.manifests.observability.scope import Scope
+from components.manifests.observability.scope import CONTAINERS, Scope
 
 NOW = "$__rate_interval"
-CONTAINERS = 'container!=""'
-"""Without the pod's own sum (cAdvisor)."""
 
 
 def cores(scope: Scope, pods: str, by: str, *, width: int = 8) -> Panel:

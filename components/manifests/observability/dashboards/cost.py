@@ -1,10 +1,11 @@
 """What an environment costs: what its pods hold of the cluster, times prices that the reader sets."""
 
 from components.manifests.observability.alerts.functions import CALLS
-from components.manifests.observability.dashboards.common import CONTAINERS
+from components.manifests.observability.dashboards.common import NOW
 from components.manifests.observability.panels import Dashboard, Panel, Query, Row
 from components.manifests.observability.scope import (
     BUILD_PODS,
+    CONTAINERS,
     DISPATCHER_PODS,
     FUNCTION_PODS,
     SERVICE_PODS,
@@ -93,7 +94,7 @@ def _use(scope: Scope) -> tuple[Panel, ...]:
             title="Cores",
             queries=(
                 Query(requested(scope, _ALL, "cpu"), "held"),
-                Query(f"sum(rate({cores}[$__rate_interval]))", "used"),
+                Query(f"sum(rate({cores}[{NOW}]))", "used"),
             ),
         ),
         Panel(
@@ -107,7 +108,7 @@ def _use(scope: Scope) -> tuple[Panel, ...]:
         Panel(
             title="CPU of builds",
             description="Seconds of CPU, each second.",
-            queries=(Query(f"sum(rate({built}[$__rate_interval])) or vector(0)", "executors"),),
+            queries=(Query(f"sum(rate({built}[{NOW}])) or vector(0)", "executors"),),
         ),
     )
 

@@ -8,12 +8,11 @@ from components.manifests.observability.scope import (
     DEAD_LETTERS_JOB,
     DISPATCHER_PODS,
     FAILED,
+    REFUSED,
     Scope,
     rate,
     selector,
 )
-
-_POISON = 'outcome="refused"'
 
 
 def plan(scope: Scope) -> Dashboard:
@@ -83,7 +82,7 @@ def _causes(scope: Scope) -> tuple[Panel, ...]:
             title="Events that are refused, by type",
             description="Nothing that a retry could mend.",
             queries=(
-                Query(f"{rate(scope.service(events, _POISON), NOW, 'event_type')} > 0", "{{event_type}}"),
+                Query(f"{rate(scope.service(events, REFUSED), NOW, 'event_type')} > 0", "{{event_type}}"),
             ),
             unit="reqps",
             stacked=True,

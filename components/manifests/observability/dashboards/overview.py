@@ -2,11 +2,12 @@
 
 from components.manifests.observability.alerts.delivery import dead_letters
 from components.manifests.observability.dashboards import common
+from components.manifests.observability.dashboards.common import NOW
 from components.manifests.observability.panels import Dashboard, Panel, Query, Row
 from components.manifests.observability.scope import (
+    ACCEPTED,
     BUILD_PODS,
     FAILED,
-    REFUSED,
     SERVICE_PODS,
     Scope,
     increase,
@@ -15,7 +16,6 @@ from components.manifests.observability.scope import (
     share,
 )
 
-_NOW = "$__rate_interval"
 _EVENTS = "knative_lambda_events_total"
 _SECONDS = "knative_lambda_event_processing_time_seconds_bucket"
 
@@ -27,7 +27,7 @@ def plan(scope: Scope) -> Dashboard:
         title="Overview",
         rows=(
             Row("Now", _now(scope)),
-            Row("Events", _events(scope)),
+            Row("Events", (*_events(scope), *_errors(scope))),
             Row("Automation service", _service(scope)),
             Row("Logs", common.logs(scope, SERVICE_PODS, "the automation service")),
         ),
@@ -36,7 +36,7 @@ def plan(scope: Scope) -> Dashboard:
 
 def _now(scope: Scope) -> tuple[Panel, ...]:
     firing = f'ALERTS{{alertstate="firing",platform="knative-lambda",environment="{scope.environment}"}}'
-    failing = share(rate(scope.service(_EVENTS, FAILED), "5m"), rate(scope.service(_EVENTS, REFUSED), "5m"))
+    failing = share(rate(scope.service(_EVENTS, FAILED), "5m"), rate(scope.service(_EVENTS, ACCEPTED), "5m"))
     building = f'job_name=~"{BUILD_PODS}"'
     functions = scope.ours(
         "kube_resourcequota", 'resource="count/services.serving.knative.dev"', 'type="used"'
@@ -74,38 +74,40 @@ def _events(scope: Scope) -> tuple[Panel, ...]:
     return (
         Panel(
             title="Events by type",
-            queries=(Query(f"{rate(scope.service(_EVENTS), _NOW, 'event_type')} > 0", "{{event_type}}"),),
+            queries=(Query(f"{rate(scope.service(_EVENTS), NOW, 'event_type')} > 0", "{{event_type}}"),),
             unit="reqps",
             stacked=True,
         ),
         Panel(
             title="Events by outcome",
             description="Refused: the sender's fault. Failed: ours, or a dependency's.",
-            queries=(Query(rate(scope.service(_EVENTS), _NOW, "outcome"), "{{outcome}}"),),
+            queries=(Query(rate(scope.service(_EVENTS), NOW, "outcome"), "{{outcome}}"),),
             unit="reqps",
             stacked=True,
         ),
         Panel(
             title="Time until the answer",
             queries=tuple(
-                Query(quantile(level, buckets, _NOW), f"{100 * level:g} %") for level in (0.5, 0.95, 0.99)
+                Query(quantile(level, buckets, NOW), f"{100 * level:g} %") for level in (0.5, 0.95, 0.99)
             ),
             unit="s",
             steps=(3, 10),
         ),
+    )
+
+
+def _errors(scope: Scope) -> tuple[Panel, ...]:
+    posted = scope.service("http_requests_total", 'method="POST"')
+    return (
         Panel(
             title="Requests by status",
-            queries=(
-                Query(
-                    rate(scope.service("http_requests_total", 'method="POST"'), _NOW, "status"), "{{status}}"
-                ),
-            ),
+            queries=(Query(rate(posted, NOW, "status"), "{{status}}"),),
             unit="reqps",
             stacked=True,
         ),
         Panel(
             title="Errors by type",
-            queries=(Query(rate(scope.service("errors_total"), _NOW, "error_type"), "{{error_type}}"),),
+            queries=(Query(rate(scope.service("errors_total"), NOW, "error_type"), "{{error_type}}"),),
             unit="reqps",
             stacked=True,
         ),
@@ -113,8 +115,8 @@ def _events(scope: Scope) -> tuple[Panel, ...]:
             title="Repeated and timed out",
             description="Events that had been carried out before, and such that were not done in time.",
             queries=(
-                Query(rate(scope.service("duplicate_events_skipped_total"), _NOW), "skipped as duplicates"),
-                Query(rate(scope.service("knative_lambda_event_timeouts_total"), _NOW), "timed out"),
+                Query(rate(scope.service("duplicate_events_skipped_total"), NOW), "skipped as duplicates"),
+                Query(rate(scope.service("knative_lambda_event_timeouts_total"), NOW), "timed out"),
             ),
             unit="reqps",
         ),
