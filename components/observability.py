@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 import pulumi
-from pulumi_kubernetes.core.v1 import ConfigMap
 
-from components.declare import arguments, custom
+from components.declare import custom
 from components.manifests.observability.config_maps import config_maps
 from components.manifests.observability.monitors import monitors
 from components.manifests.observability.rules import prometheus_rule
@@ -45,7 +44,7 @@ class Observability(pulumi.ComponentResource):
         custom(f"{name}-rules", prometheus_rule(args.scope, args.namespace, args.labels), child)
         planned = config_maps(args.scope, args.namespace, args.dashboard_labels)
         for key, manifest in planned.items():
-            ConfigMap(f"{name}-{key}-dashboard", **arguments(manifest), opts=child)
+            custom(f"{name}-{key}-dashboard", manifest, child)
         self.dashboards = pulumi.Output.from_input(
             [str(manifest["metadata"]["name"]) for manifest in planned.values()]
         )

@@ -136,7 +136,7 @@ async def test_builds_are_found_on_the_cluster_with_the_services_own_rights(
         builds = await asyncio.to_thread(observer.builds)
         late = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=1)
         assert [build.job["metadata"]["name"] for build in builds] == [started.fields["job_name"]]
-        assert finding(builds[0], late) is None
+        assert finding(BuildObjects(builds[0].job, ()), late) is None
         failed = {"type": "Failed", "status": "True", "reason": "DeadlineExceeded", "message": "too late"}
         told = BuildObjects({**builds[0].job, "status": {"conditions": [failed]}}, ())
         found = finding(told, late)
