@@ -19,10 +19,12 @@ class AccessArgs:
     """Namespace that everything is in."""
     engine: str = EMBEDDED
     """What the automation service applies objects with, one of ENGINES."""
-    build_role_arn: str = ""
+    build_role_arn: pulumi.Input[str] = ""
     """IAM role of build pods (read contexts, push images); empty: none."""
-    service_role_arn: str = ""
+    service_role_arn: pulumi.Input[str] = ""
     """IAM role of the automation service; empty: none."""
+    pull_secret: str = ""
+    """Secret that the pods' images are pulled with; empty: none."""
     access_key_id: str = ""
     """Static key for S3-compatible storage; empty: IAM, and no Secret is made."""
     secret_access_key: pulumi.Input[str] | None = None
@@ -40,9 +42,9 @@ class Access(pulumi.ComponentResource):
     def __init__(self, name: str, args: AccessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("knative-lambda:components:Access", name, None, opts)
         build, service = manifests.BUILD_ACCOUNT, manifests.SERVICE_ACCOUNT
-        self._account(f"{name}-build", build, args.namespace, args.build_role_arn, manifests.build_rules())
+        self._account(f"{name}-build", build, args, args.build_role_arn, manifests.build_rules())
         rules = manifests.service_rules(args.engine)
-        self._account(f"{name}-service", service, args.namespace, args.service_role_arn, rules)
+        self._account(f"{name}-service", service, args, args.service_role_arn, rules)
         if args.access_key_id:
             self._storage_secret(f"{name}-storage", args)
         self.build_account = pulumi.Output.from_input(build)
@@ -50,13 +52,18 @@ class Access(pulumi.ComponentResource):
         self.register_outputs({"build_account": self.build_account, "service_account": self.service_account})
 
     def _account(
-        self, name: str, account: str, namespace: pulumi.Input[str], role_arn: str, rules: list[Manifest]
+        self, name: str, account: str, args: AccessArgs, role_arn: pulumi.Input[str], rules: list[Manifest]
     ) -> None:
         """Declare an account with one Role of the same name bound to it."""
-        opts = pulumi.ResourceOptions(parent=self)
+        opts, namespace = pulumi.ResourceOptions(parent=self), args.namespace
         part = "service" if account == manifests.SERVICE_ACCOUNT else "build"
         identity = manifests.service_account(
-            account, namespace, role_arn=role_arn, component=part, automount=part == "service"
+            account,
+            namespace,
+            role_arn=role_arn,
+            component=part,
+            automount=part == "service",
+            pull_secret=args.pull_secret,
         )
         custom(f"{name}-identity", identity, opts)
         custom(f"{name}-role", manifests.role(account, namespace, rules, component=part), opts)

@@ -114,6 +114,36 @@ def context_bucket(environment: str) -> str:
     return f"knative-lambda-{environment}-context-tmp"
 
 
+def state_bucket(environment: str) -> str:
+    """Return the bucket of functions' stacks."""
+    return f"knative-lambda-{environment}-state"
+
+
+def functions_repository(environment: str) -> str:
+    """Return the repository of functions' images."""
+    return f"knative-lambdas-{environment}"
+
+
+def cache_repository(environment: str) -> str:
+    """Return the repository of cached layers."""
+    return f"knative-lambdas-{environment}-cache"
+
+
+def service_repository(environment: str) -> str:
+    """Return the repository of the platform's own image."""
+    return f"knative-lambda-builder-{environment}"
+
+
+def upstream_prefix(environment: str) -> str:
+    """Return what the repositories of base images begin with, at most 30 characters."""
+    return f"knative-lambda-base-{environment}"
+
+
+def role_name(actor: str, environment: str) -> str:
+    """Return the name of an actor's IAM role, at most 64 characters."""
+    return f"knative-lambda-{actor}-{environment}"
+
+
 def event_trigger_name(event_type: str) -> str:
     """Return the name of the Trigger that brings one event type to the automation service."""
     suffix = event_type.removeprefix("network.notifi.lambda.").removeprefix("io.knative.lambda.")

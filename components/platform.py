@@ -1,24 +1,28 @@
 """Platform: everything that the main job needs in one environment, composed of the components beside it."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import pulumi
 
-from components import naming
+from components import naming, providers
 from components.access import Access, AccessArgs
 from components.admission import Admission, AdmissionArgs
 from components.broker import Broker, BrokerArgs
 from components.gitops import Gitops, GitopsArgs
 from components.manifests.observability.scope import Scope
+from components.manifests.iam import Buckets, Places, Repositories
 from components.namespace import PlatformNamespace, PlatformNamespaceArgs
 from components.network import Network, NetworkArgs
 from components.observability import Observability, ObservabilityArgs
 from components.quotas import Quotas, QuotasArgs
+from components.registry import PULL_SECRET, Registry, RegistryArgs
 from components.settings import EVENT_TYPES, PlatformSettings
+from components.storage import Storage, StorageArgs
 
 
 class Platform(pulumi.ComponentResource):
-    """The namespace, the accounts with their rights, the broker with the automation service's Triggers.
+    """The namespace, storage, registry, the accounts with their rights, the broker with its Triggers.
 
     Where there is a cluster to protect, also quotas, network policies and admission policies: `local` has
     none of them, see docs/decisions/0040.
@@ -34,6 +38,22 @@ class Platform(pulumi.ComponentResource):
     """Account that the automation service runs as."""
     webhook_paths: pulumi.Output[Mapping[str, str]]
     """Secret paths of Flux's Receivers, by Receiver; empty where events are not told to Flux."""
+    gitops_role_arn: pulumi.Output[str]
+    """IAM role for Flux's image reflector; empty: none was made."""
+    source_bucket: pulumi.Output[str]
+    """Bucket of parsers' code."""
+    context_bucket: pulumi.Output[str]
+    """Bucket of build contexts."""
+    state_url: pulumi.Output[str]
+    """Where functions' stacks keep their state."""
+    registry: pulumi.Output[str]
+    """Host and port of the registry."""
+    repository: pulumi.Output[str]
+    """Repository of functions' images in it."""
+    cache_repository: pulumi.Output[str]
+    """Repository of cached layers in it."""
+    service_repository: pulumi.Output[str]
+    """Repository of the platform's own image in it."""
 
     def __init__(self, name: str, args: PlatformSettings, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("knative-lambda:components:Platform", name, None, opts)
@@ -41,7 +61,10 @@ class Platform(pulumi.ComponentResource):
         space = PlatformNamespace(
             f"{name}-space", PlatformNamespaceArgs(namespace=naming.namespace(args.environment)), child
         )
-        access = Access(f"{name}-access", _access(args, space.namespace), child)
+        storage = Storage(f"{name}-storage", _storage(args), child)
+        registry = Registry(f"{name}-registry", _registry(args, space.namespace), child)
+        roles = self._roles(f"{name}-roles", args)
+        access = Access(f"{name}-access", _access(args, space.namespace, roles), child)
         if args.capacity:
             triggers = len(EVENT_TYPES) + args.gitops.triggers
             quota = QuotasArgs(namespace=space.namespace, capacity=args.capacity, triggers=triggers)
@@ -59,23 +82,134 @@ class Platform(pulumi.ComponentResource):
         self.broker_name = broker.broker_name
         self.build_account = access.build_account
         self.service_account = access.service_account
-        self.register_outputs(
-            {
-                "namespace": self.namespace,
-                "broker_name": self.broker_name,
-                "build_account": self.build_account,
-                "service_account": self.service_account,
-                "webhook_paths": self.webhook_paths,
-            }
+        self.gitops_role_arn = pulumi.Output.from_input(roles.gitops)
+        self.source_bucket = storage.source_bucket
+        self.context_bucket = storage.context_bucket
+        self.state_url = storage.state_url
+        self.registry = registry.address
+        self.repository = registry.repository
+        self.cache_repository = registry.cache_repository
+        self.service_repository = registry.service_repository
+        self.register_outputs({key: getattr(self, key) for key in Platform.__annotations__})
+
+    def _roles(self, name: str, args: PlatformSettings) -> "_RoleArns":
+        """Declare IAM roles where something is in AWS and the cluster can prove who its pods are."""
+        places = _places(args)
+        given = _RoleArns(service=args.access.service_role_arn, build=args.access.build_role_arn)
+        if not (places.buckets or places.repositories):
+            return given
+        if not args.aws.knows_pods:
+            self._warn_of_missing(given)
+            return given
+        # The SDK for AWS takes a while to load, and only environments in AWS have it.
+        from components.roles import Roles, RolesArgs
+
+        wanted = RolesArgs(
+            environment=args.environment,
+            namespace=naming.namespace(args.environment),
+            gitops_namespace=args.gitops.namespace,
+            places=places,
+            service_role_arn=args.access.service_role_arn,
+            build_role_arn=args.access.build_role_arn,
+            oidc_provider_arn=args.aws.oidc_provider_arn,
+            oidc_issuer_url=args.aws.oidc_issuer_url,
+        )
+        made = Roles(name, wanted, pulumi.ResourceOptions(parent=self))
+        return _RoleArns(
+            service=made.service_role_arn, build=made.build_role_arn, gitops=made.gitops_role_arn
         )
 
+    def _warn_of_missing(self, given: "_RoleArns") -> None:
+        missing = [
+            key for key, arn in (("serviceRoleArn", given.service), ("buildRoleArn", given.build)) if not arn
+        ]
+        if missing:
+            pulumi.log.warn(
+                "pods have no rights in AWS: set awsOidcProviderArn or awsOidcIssuerUrl to have roles made,"
+                f" or {' and '.join(missing)} to roles that were made elsewhere",
+                self,
+            )
 
-def _access(args: PlatformSettings, namespace: pulumi.Output[str]) -> AccessArgs:
+
+@dataclass(frozen=True, kw_only=True)
+class _RoleArns:
+    """IAM roles; empty: none."""
+
+    service: pulumi.Input[str]
+    build: pulumi.Input[str]
+    gitops: pulumi.Input[str] = ""
+
+
+def _places(args: PlatformSettings) -> Places:
+    """Return what of the environment is in AWS."""
+    storage, registry = args.storage, args.registry
+    buckets = Buckets(
+        source=storage.source_bucket,
+        context=storage.context_bucket,
+        state=storage.state_bucket,
+        kms_key_arn=storage.kms_key_arn,
+    )
+    repositories = Repositories(
+        functions=registry.repository,
+        cache=registry.cache_repository,
+        service=registry.service_repository,
+        upstream_prefix=naming.upstream_prefix(args.environment) if registry.upstream else "",
+    )
+    return Places(
+        cloud=args.aws.cloud,
+        buckets=buckets if storage.provider == providers.AWS else None,
+        repositories=repositories if registry.provider == providers.ECR else None,
+    )
+
+
+def _storage(args: PlatformSettings) -> StorageArgs:
+    return StorageArgs(
+        provider=args.storage.provider,
+        cloud=args.aws.cloud,
+        endpoint=args.storage.endpoint,
+        source_bucket=args.storage.source_bucket,
+        context_bucket=args.storage.context_bucket,
+        state_bucket=args.storage.state_bucket,
+        kms_key_arn=args.storage.kms_key_arn,
+        context_days=args.storage.context_days,
+        version_days=args.storage.version_days,
+        delete_contexts=args.environment != "prd",
+        delete_all=args.environment == "dev",
+        protect=args.storage.protect,
+    )
+
+
+def _registry(args: PlatformSettings, namespace: pulumi.Output[str]) -> RegistryArgs:
+    return RegistryArgs(
+        provider=args.registry.provider,
+        cloud=args.aws.cloud,
+        namespace=namespace,
+        address=args.registry_address,
+        repository=args.registry.repository,
+        cache_repository=args.registry.cache_repository,
+        service_repository=args.registry.service_repository,
+        kms_key_arn=args.registry.kms_key_arn,
+        retention_days=args.registry.retention_days,
+        cache_days=args.registry.cache_days,
+        immutable=args.registry.immutable,
+        # The contract's tag of dev moves: dev-latest.
+        immutable_service=args.environment != "dev",
+        force_delete=args.environment == "dev",
+        upstream=args.registry.upstream,
+        upstream_prefix=naming.upstream_prefix(args.environment),
+        upstream_secret_arn=args.registry.upstream_secret_arn,
+        pull_config=args.registry.pull_config,
+        push_config=args.registry.push_config,
+    )
+
+
+def _access(args: PlatformSettings, namespace: pulumi.Output[str], roles: _RoleArns) -> AccessArgs:
     return AccessArgs(
         namespace=namespace,
         engine=args.engine,
-        build_role_arn=args.access.build_role_arn,
-        service_role_arn=args.access.service_role_arn,
+        build_role_arn=roles.build,
+        service_role_arn=roles.service,
+        pull_secret=PULL_SECRET if args.registry.pull_config is not None else "",
         access_key_id=args.storage.access_key_id,
         secret_access_key=args.storage.secret_access_key,
     )

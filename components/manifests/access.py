@@ -40,15 +40,22 @@ def service_rules(engine: str) -> list[Manifest]:
 
 
 def service_account(
-    name: str, namespace: Any, *, role_arn: str = "", component: str, automount: bool = False
+    name: str,
+    namespace: Any,
+    *,
+    role_arn: Any = "",
+    component: str,
+    automount: bool = False,
+    pull_secret: str = "",
 ) -> Manifest:
-    """Return an account; `role_arn` is the IAM role that its pods take on."""
-    annotations = {"eks.amazonaws.com/role-arn": role_arn} if role_arn else None
+    """Return an account; its pods take on the IAM role and pull their images with the Secret."""
+    annotations = None if role_arn == "" else {"eks.amazonaws.com/role-arn": role_arn}
     return {
         "apiVersion": "v1",
         "kind": "ServiceAccount",
         "metadata": object_meta(name, namespace, platform_labels(component), annotations),
         "automountServiceAccountToken": automount,
+        **({"imagePullSecrets": [{"name": pull_secret}]} if pull_secret else {}),
     }
 
 

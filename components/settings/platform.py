@@ -16,6 +16,7 @@ from components.capacity import Capacity
 from components.engines import EMBEDDED, ENGINES
 from components.settings import fields, values
 from components.settings.access import AccessSettings
+from components.settings.aws import AwsSettings
 from components.settings.delivery import DeliverySettings
 from components.settings.fields import Group, SettingsError, setting
 from components.settings.gitops import GitopsSettings
@@ -23,6 +24,7 @@ from components.settings.neighbours import NeighbourSettings
 from components.settings.observability import ObservabilitySettings
 from components.settings.quota import QuotaSettings
 from components.settings.rabbitmq import RabbitmqSettings
+from components.settings.registry import RegistrySettings
 from components.settings.storage import StorageSettings
 
 ENVIRONMENTS: Final = ("local", "dev", "stg", "prd")
@@ -44,12 +46,11 @@ EVENT_TYPES: Final = (
 )
 """What the automation service is subscribed to."""
 
-REGISTRIES: Final = (
-    "339954290315.dkr.ecr.us-west-2.amazonaws.com",
-    "gcr.io/kaniko-project",
-    "gcr.io/knative-releases",
-)
-"""Where images may come from: the contract's registry, Kaniko's executor, Knative's queue-proxy."""
+REGISTRIES: Final = ("gcr.io/kaniko-project", "gcr.io/knative-releases")
+"""Where images may come from besides our registry: Kaniko's executor, Knative's queue-proxy."""
+
+_OF_PROVIDERS: Final = {"awsRegion": "aws:region"}
+"""Keys whose text may be in the configuration of a provider as well, where Pulumi's users put it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,10 +61,12 @@ class PlatformSettings(Group):
     """local, dev, stg or prd; names the namespace, the broker and the buckets."""
     engine: str = setting(values.choice(*ENGINES), EMBEDDED)
     """What carries out the updates of functions, one of ENGINES."""
-    allowed_registries: tuple[str, ...] = setting(values.registries, REGISTRIES)
-    """Registries that images of functions and builds may come from."""
+    allowed_registries: tuple[str, ...] = setting(values.registries, ())
+    """Registries that images of functions and builds may come from; not set: ours and REGISTRIES."""
     access: AccessSettings
-    """IAM roles."""
+    """IAM roles that were made elsewhere."""
+    aws: AwsSettings
+    """The account."""
     delivery: DeliverySettings
     """Where the platform's own events go."""
     gitops: GitopsSettings
@@ -76,8 +79,31 @@ class PlatformSettings(Group):
     """What differs from the environment's capacity."""
     rabbitmq: RabbitmqSettings
     """The cluster behind the Broker."""
+    registry: RegistrySettings
+    """Where images are."""
     storage: StorageSettings
-    """Where code and build contexts are."""
+    """Where code, build contexts and functions' stacks are."""
+
+    def __post_init__(self) -> None:
+        """Fill in what follows from several groups."""
+        if not self.allowed_registries:
+            object.__setattr__(self, "allowed_registries", (self.registry_address, *REGISTRIES))
+
+    @property
+    def registry_address(self) -> str:
+        """Host and port of our registry."""
+        return self.registry.address or self.aws.cloud.registry
+
+    def problems(self, environment: str) -> list[str]:
+        """Return whether functions' own images would be refused by the admission policies."""
+        images = f"{self.registry_address}/{self.registry.repository}"
+        if any(f"{images}/".startswith(f"{allowed}/") for allowed in self.allowed_registries):
+            return []
+        return [
+            f"allowedRegistries is {','.join(self.allowed_registries)!r}, which leaves out functions' own"
+            f" images in {images}: add {self.registry_address}, or set registryAddress and"
+            " registryRepository to where they are"
+        ]
 
     @property
     def capacity(self) -> Capacity | None:
@@ -92,6 +118,7 @@ class PlatformSettings(Group):
         secrets = {name: config.get_secret(name) for name, key in KEYS.items() if key.is_secret}
         open_ = [name for name in secrets if config.get(name) and not is_config_secret(prefix + name)]
         texts = {name: config.get(name) or "" for name in sorted({*given, *KEYS} - secrets.keys())}
+        texts |= {name: CONFIG.get().get(key, "") for name, key in _OF_PROVIDERS.items() if not texts[name]}
         return cls.parse(
             {name: text for name, text in texts.items() if text or name in given} | dict.fromkeys(open_, ""),
             {name: value for name, value in secrets.items() if value is not None},
@@ -113,6 +140,8 @@ class PlatformSettings(Group):
         groups: dict[str, Any] = {name: read.build(name, kind, environment) for name, kind in GROUPS.items()}
         for name, group in groups.items():
             problems += [] if name in read.broken else group.problems(environment)
+        if environment and not read.broken:
+            problems += cls(**own, **groups).problems(environment)
         if problems:
             raise SettingsError(problems)
         return cls(**own, **groups)

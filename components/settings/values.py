@@ -13,9 +13,20 @@ from urllib.parse import urlsplit
 from components.naming import MAX_LABEL
 
 _ROLE_ARN: Final = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/.+")
+_OIDC_PROVIDER_ARN: Final = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:oidc-provider/[^\s*?]+")
+_KMS_KEY_ARN: Final = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+")
+_SECRET_ARN: Final = re.compile(
+    r"arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:ecr-pullthroughcache/[^\s*?]+"
+)
+_ACCOUNT_ID: Final = re.compile(r"\d{12}")
+_REGION: Final = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
+_BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_REPOSITORY: Final = re.compile(r"[a-z0-9]+([._/-]+[a-z0-9]+)*")
+_MAX_REPOSITORY: Final = 256
 _LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _REGISTRY: Final = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?(/[a-z0-9._/-]*[a-z0-9])?")
 _MAX_COUNT: Final = 100_000
+_MAX_DAYS: Final = 3650
 
 
 def text(value: str) -> str:
@@ -54,6 +65,86 @@ def role_arn(value: str) -> str:
     if not _ROLE_ARN.fullmatch(value):
         raise ValueError("give an IAM role such as arn:aws:iam::123456789012:role/name")
     return value
+
+
+def https_url(value: str) -> str:
+    """Return an absolute https URL without a slash at its end."""
+    if urlsplit(value).scheme != "https" or not urlsplit(value).hostname or not _has_port(value):
+        raise ValueError("give an absolute https URL, or leave it out")
+    return value.rstrip("/")
+
+
+def oidc_provider_arn(value: str) -> str:
+    """Return the ARN of an OIDC provider in IAM."""
+    if not _OIDC_PROVIDER_ARN.fullmatch(value):
+        raise ValueError(
+            "give a provider such as"
+            " arn:aws:iam::123456789012:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/A1B2"
+        )
+    return value
+
+
+def kms_key_arn(value: str) -> str:
+    """Return the ARN of a KMS key; aliases will not do, since policies have to name the key."""
+    if not _KMS_KEY_ARN.fullmatch(value):
+        raise ValueError(
+            "give a key such as arn:aws:kms:us-west-2:123456789012:key/1234abcd-..., not an alias"
+        )
+    return value
+
+
+def secret_arn(value: str) -> str:
+    """Return the ARN of a Secrets Manager secret that ECR may read: its name has a prefix for that."""
+    if not _SECRET_ARN.fullmatch(value):
+        raise ValueError(
+            "give a secret such as"
+            " arn:aws:secretsmanager:us-west-2:123456789012:secret:ecr-pullthroughcache/docker-hub-AbCdEf"
+        )
+    return value
+
+
+def account_id(value: str) -> str:
+    """Return the id of an AWS account."""
+    if not _ACCOUNT_ID.fullmatch(value):
+        raise ValueError("give the account's twelve digits, in quotes: YAML takes them for a number")
+    return value
+
+
+def region(value: str) -> str:
+    """Return the name of an AWS region."""
+    if not _REGION.fullmatch(value):
+        raise ValueError("give the name of a region such as us-west-2")
+    return value
+
+
+def bucket(value: str) -> str:
+    """Return the name of a bucket."""
+    if not _BUCKET.fullmatch(value) or ".." in value:
+        raise ValueError("give 3 to 63 lower-case letters, digits, inner hyphens and single dots")
+    return value
+
+
+def registry(value: str) -> str:
+    """Return a registry's host, with its port where that is not 443."""
+    if "/" in value or not _REGISTRY.fullmatch(value) or not _has_port(f"https://{value}"):
+        raise ValueError(
+            "give host[:port] alone; what comes after a slash belongs to the repositories' names"
+        )
+    return value
+
+
+def repository(value: str) -> str:
+    """Return a repository's name without its registry."""
+    if len(value) > _MAX_REPOSITORY or not _REPOSITORY.fullmatch(value):
+        raise ValueError("give lower-case letters and digits, parted by '/', '-', '_' and '.', without a tag")
+    return value
+
+
+def days(value: str) -> int:
+    """Return a whole number of days from 0 to 3650; 0 stands for never."""
+    if not (value.isascii() and value.isdigit() and int(value[:9]) <= _MAX_DAYS):
+        raise ValueError(f"give a whole number of days from 1 to {_MAX_DAYS}, or 0 for never")
+    return int(value)
 
 
 def label(value: str) -> str:

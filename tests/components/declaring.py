@@ -13,10 +13,14 @@ from google.protobuf import json_format
 from pulumi.runtime.mocks import MockMonitor
 
 
-class Kubernetes(pulumi.runtime.Mocks):
-    """Gives ids as the Kubernetes provider does."""
+class Cluster(pulumi.runtime.Mocks):
+    """Gives ids as the Kubernetes provider does, and ARNs as AWS does."""
 
     def new_resource(self, args):
+        if args.typ.startswith("aws:"):
+            name = args.inputs.get("name") or args.inputs.get("bucket") or args.name
+            service = args.typ.split(":")[1].split("/")[0]
+            return name, {**args.inputs, "arn": f"arn:aws:{service}:::{name}"}
         meta = args.inputs.get("metadata", {})
         return f"{meta.get('namespace', '')}/{meta.get('name', args.name)}", args.inputs
 
@@ -28,7 +32,7 @@ class Declared(MockMonitor):
     """The SDK's mock monitor, which keeps what it was asked."""
 
     def __init__(self):
-        super().__init__(Kubernetes())
+        super().__init__(Cluster())
         self.requests = {}
         self.outputs = {}
         self.exports = {}
