@@ -6,7 +6,7 @@ UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-h
 ROOMS := components automation engine service monitor runtimes local
 CODE := $(ROOMS) tests benchmarks __main__.py
 
-.PHONY: help run demo test test-cluster lint fmt bench bench-engine bench-platform lock clean test-alerts
+.PHONY: help run demo test test-cluster lint fmt bench bench-engine bench-platform lock clean test-alerts aws
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -16,6 +16,8 @@ run: $(VENV)/.main  ## start the local platform, deploy examples/, stay until Ct
 
 demo: $(VENV)/.main  ## the same, once: a table of phases and the functions' answers
 	@$(BIN)/python -m local demo
+
+aws: $(VENV)/.aws  ## add what environments in AWS need
 
 test: $(VENV)/.dev  ## all tests that need no cluster
 	$(BIN)/python -m pytest -m "not cluster" $(PYTEST_ARGS)
@@ -46,7 +48,7 @@ bench-platform: $(VENV)/.dev  ## measure a whole environment on a real API serve
 	@$(BIN)/python -m benchmarks.platform
 
 lock: $(VENV)/.uv  ## pin requirements/*.in with hashes
-	for set in uv main dev; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	for set in uv main aws dev; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header --no-annotate --output-file requirements/$$set.txt requirements/$$set.in; done
 
 clean:  ## remove the environment and everything that was made
@@ -61,6 +63,10 @@ $(VENV)/.uv: requirements/uv.txt
 	@touch $@
 
 $(VENV)/.main: requirements/main.txt $(VENV)/.uv
+	@$(UV) -r $<
+	@touch $@
+
+$(VENV)/.aws: requirements/aws.txt $(VENV)/.main
 	@$(UV) -r $<
 	@touch $@
 

@@ -10,10 +10,8 @@ def main() -> None:
     """Declare the environment of the current stack."""
     settings = PlatformSettings.from_config(pulumi.Config())
     platform = Platform("platform", settings)
-    pulumi.export("namespace", platform.namespace)
-    pulumi.export("broker_name", platform.broker_name)
-    pulumi.export("build_account", platform.build_account)
-    pulumi.export("service_account", platform.service_account)
+    for output in Platform.__annotations__:
+        pulumi.export(output, getattr(platform, output))
     pulumi.export("engine", settings.engine)
     if settings.gitops.enabled:
         pulumi.export("webhook_paths", platform.webhook_paths)

@@ -77,7 +77,7 @@ def build_args(state: FunctionState, build: Build, settings: AutomationSettings)
         context_bucket=settings.context_bucket,
         context_key=build.context_key,
         image=build.image,
-        cache_repository=naming.image_repository(settings.registry, "kaniko-cache"),
+        cache_repository=naming.image_repository(settings.registry, settings.cache_repository),
         executor_image=settings.executor_image,
         monitor_image=settings.monitor_image,
         broker_url=settings.broker_url,
@@ -86,6 +86,7 @@ def build_args(state: FunctionState, build: Build, settings: AutomationSettings)
         traceparent=build.traceparent,
         s3_endpoint=settings.s3_endpoint,
         static_keys=bool(settings.access_key_id),
+        push_secret=settings.push_secret,
         insecure_registry=settings.insecure_registry,
         deadline_seconds=settings.build_deadline_seconds,
         finished=build.status is BuildStatus.SUCCEEDED,
@@ -105,5 +106,6 @@ def function_args(state: FunctionState, deployment: Deployment, settings: Automa
         handler=deployment.handler,
         timeout_seconds=settings.function_timeout_seconds,
         log_level=settings.function_log_level,
+        pull_secret=settings.pull_secret,
         dead_letter_uri=settings.dead_letter_uri,
     )

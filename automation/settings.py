@@ -33,6 +33,12 @@ class AutomationSettings:
     """Registry that images are pushed to, without a repository."""
     repository: str = "knative-lambdas"
     """Repository of all functions' images."""
+    cache_repository: str = "kaniko-cache"
+    """Repository of layers that builds use again."""
+    pull_secret: str = ""
+    """Secret that functions' images are pulled with; empty: none."""
+    push_secret: str = ""
+    """Secret that builds push images with; empty: none."""
     insecure_registry: bool = False
     """The registry speaks plain HTTP."""
     executor_image: str

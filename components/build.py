@@ -48,6 +48,8 @@ class BuildArgs:
     """URL of S3-compatible storage; empty: AWS."""
     static_keys: bool = False
     """Read access keys from the Secret `knative-lambda-storage`; False: the service account's IAM role."""
+    push_secret: str = ""
+    """Secret with Docker's config.json that the executor pushes with; empty: none."""
     insecure_registry: bool = False
     """The registry speaks plain HTTP."""
     deadline_seconds: int = 1800

@@ -32,6 +32,8 @@ class FunctionArgs:
     """Longest run of one call, in seconds."""
     log_level: str = "info"
     """debug, info, warning or error."""
+    pull_secret: str = ""
+    """Secret that the image is pulled with; empty: none."""
     dead_letter_uri: str = ""
     """Where undeliverable events are posted; empty: the Service `dead_letter_service`."""
     dead_letter_service: str = "knative-lambda-dlq-handler"

@@ -1,5 +1,6 @@
 """Platform: everything that the main job needs in one environment, composed of the components beside it."""
 
+import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -10,14 +11,14 @@ from components.access import Access, AccessArgs
 from components.admission import Admission, AdmissionArgs
 from components.broker import Broker, BrokerArgs
 from components.gitops import Gitops, GitopsArgs
-from components.manifests.observability.scope import Scope
 from components.manifests.iam import Buckets, Places, Repositories
+from components.manifests.observability.scope import Scope
 from components.namespace import PlatformNamespace, PlatformNamespaceArgs
 from components.network import Network, NetworkArgs
 from components.observability import Observability, ObservabilityArgs
 from components.quotas import Quotas, QuotasArgs
 from components.registry import PULL_SECRET, Registry, RegistryArgs
-from components.settings import EVENT_TYPES, PlatformSettings
+from components.settings import EVENT_TYPES, PlatformSettings, SettingsError
 from components.storage import Storage, StorageArgs
 
 
@@ -54,10 +55,13 @@ class Platform(pulumi.ComponentResource):
     """Repository of cached layers in it."""
     service_repository: pulumi.Output[str]
     """Repository of the platform's own image in it."""
+    base_images: pulumi.Output[str]
+    """What base images' names begin with to come by way of ECR; empty: they come from where they are."""
 
     def __init__(self, name: str, args: PlatformSettings, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("knative-lambda:components:Platform", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
+        _require_sdk(args)
         space = PlatformNamespace(
             f"{name}-space", PlatformNamespaceArgs(namespace=naming.namespace(args.environment)), child
         )
@@ -90,13 +94,14 @@ class Platform(pulumi.ComponentResource):
         self.repository = registry.repository
         self.cache_repository = registry.cache_repository
         self.service_repository = registry.service_repository
+        self.base_images = registry.base_images
         self.register_outputs({key: getattr(self, key) for key in Platform.__annotations__})
 
     def _roles(self, name: str, args: PlatformSettings) -> "_RoleArns":
         """Declare IAM roles where something is in AWS and the cluster can prove who its pods are."""
         places = _places(args)
         given = _RoleArns(service=args.access.service_role_arn, build=args.access.build_role_arn)
-        if not (places.buckets or places.repositories):
+        if places.is_empty:
             return given
         if not args.aws.knows_pods:
             self._warn_of_missing(given)
@@ -138,6 +143,19 @@ class _RoleArns:
     service: pulumi.Input[str]
     build: pulumi.Input[str]
     gitops: pulumi.Input[str] = ""
+
+
+def _require_sdk(args: PlatformSettings) -> None:
+    """Raise SettingsError before anything is declared if AWS is wanted and its SDK is not there."""
+    if _places(args).is_empty or importlib.util.find_spec("pulumi_aws"):
+        return
+    raise SettingsError(
+        [
+            f"storageProvider is {args.storage.provider!r} and registryProvider {args.registry.provider!r},"
+            " and pulumi-aws is not installed: run `make aws`, or set them to"
+            f" {providers.S3_COMPATIBLE} and {providers.OCI}"
+        ]
+    )
 
 
 def _places(args: PlatformSettings) -> Places:

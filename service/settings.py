@@ -134,6 +134,9 @@ def _builds(variables: Variables) -> dict[str, Any]:
     return {
         "registry": variables.required("ECR_REGISTRY", syntax.REGISTRY),
         "repository": variables.text("ECR_REPOSITORY", syntax.REPOSITORY),
+        "cache_repository": variables.text("ECR_CACHE_REPOSITORY", syntax.REPOSITORY),
+        "pull_secret": variables.text("REGISTRY_PULL_SECRET", syntax.LABEL),
+        "push_secret": variables.text("REGISTRY_PUSH_SECRET", syntax.LABEL),
         "insecure_registry": variables.flag("REGISTRY_INSECURE"),
         "executor_image": variables.required("KANIKO_IMAGE", IMAGE),
         "monitor_image": variables.required("MONITOR_IMAGE", IMAGE),

@@ -31,6 +31,7 @@ def service_account(args: "FunctionArgs") -> Manifest:
         "kind": "ServiceAccount",
         "metadata": object_meta(args.function_name, args.namespace, _labels(args)),
         "automountServiceAccountToken": False,
+        **({"imagePullSecrets": [{"name": args.pull_secret}]} if args.pull_secret else {}),
     }
 
 

@@ -59,6 +59,11 @@ class Places:
     buckets: Buckets | None = None
     repositories: Repositories | None = None
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is in AWS."""
+        return not (self.buckets or self.repositories)
+
 
 def trust(provider_arn: str, namespace: str, account: str) -> Manifest:
     """Return who may take on the role: the pods of one service account, with a token made for AWS.

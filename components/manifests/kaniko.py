@@ -22,6 +22,8 @@ _API_VOLUME: Final = "api-access"
 _API_PATH: Final = "/var/run/secrets/knative-lambda/api"
 _TOKEN_SECONDS: Final = 3600
 _MONITOR_USER: Final = 1000
+_DOCKER_CONFIG: Final = {"name": "docker-config", "mountPath": "/kaniko/.docker", "readOnly": True}
+"""Where the executor looks for a registry's login (Kaniko, README, "Pushing to Docker Hub")."""
 EXECUTOR_CAPABILITIES: Final = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "SETGID", "SETUID"]
 
 
@@ -42,7 +44,11 @@ def job(args: "BuildArgs") -> Manifest:
             "backoffLimit": 0,
             "activeDeadlineSeconds": args.deadline_seconds,
             "ttlSecondsAfterFinished": args.ttl_seconds,
-            "template": {"metadata": {"labels": labels}, "spec": _pod(args)},
+            "template": {
+                # EKS would give the account's IAM role to every container of the pod.
+                "metadata": {"labels": labels, "annotations": {"eks.amazonaws.com/skip-containers": MONITOR}},
+                "spec": _pod(args),
+            },
         },
     }
 
@@ -84,7 +90,7 @@ def _pod(args: "BuildArgs") -> Manifest:
         # The projected token is readable for this group only; without it only root could read it.
         "securityContext": {"fsGroup": _MONITOR_USER, "seccompProfile": {"type": "RuntimeDefault"}},
         "containers": [_executor(args), _monitor(args)],
-        "volumes": [_api_volume(), {"name": "tmp", "emptyDir": {}}],
+        "volumes": [_api_volume(), {"name": "tmp", "emptyDir": {}}, *_docker_config(args)],
     }
 
 
@@ -94,6 +100,7 @@ def _executor(args: "BuildArgs") -> Manifest:
         "image": args.executor_image,
         "args": executor_arguments(args),
         "env": _storage_environment(args),
+        **({"volumeMounts": [_DOCKER_CONFIG]} if args.push_secret else {}),
         "resources": resources(args.executor_requests, args.executor_limits),
         "securityContext": {
             "allowPrivilegeEscalation": False,
@@ -154,6 +161,15 @@ def _monitor_environment(args: "BuildArgs") -> list[Manifest]:
         _field("POD_NAME", "metadata.name"),
         _field("POD_NAMESPACE", "metadata.namespace"),
     ]
+
+
+def _docker_config(args: "BuildArgs") -> list[Manifest]:
+    """Return the volume of what the executor logs in with, none where IAM or nothing is needed."""
+    if not args.push_secret:
+        return []
+    files = [{"key": ".dockerconfigjson", "path": "config.json"}]
+    secret = {"secretName": args.push_secret, "items": files, "defaultMode": 0o440}
+    return [{"name": _DOCKER_CONFIG["name"], "secret": secret}]
 
 
 def _api_volume() -> Manifest:

@@ -95,7 +95,9 @@ class PlatformSettings(Group):
         return self.registry.address or self.aws.cloud.registry
 
     def problems(self, environment: str) -> list[str]:
-        """Return whether functions' own images would be refused by the admission policies."""
+        """Return whether admission policies, where there are any, would refuse functions' own images."""
+        if not self.capacity:
+            return []
         images = f"{self.registry_address}/{self.registry.repository}"
         if any(f"{images}/".startswith(f"{allowed}/") for allowed in self.allowed_registries):
             return []

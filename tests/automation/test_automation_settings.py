@@ -53,6 +53,9 @@ def test_the_promised_defaults():
     promised = {
         "engine": "embedded",
         "repository": "knative-lambdas",
+        "cache_repository": "kaniko-cache",
+        "pull_secret": "",
+        "push_secret": "",
         "python_base_image": "python:3.11-slim",
         "build_deadline_seconds": 1800,
         "region": "us-west-2",

@@ -242,3 +242,28 @@ def test_a_finished_job_is_kept_whatever_changes(finished, ignored):
     args = dataclasses.replace(ARGS, finished=finished)
     declared = declare(lambda: BuildComponent("build", args))
     assert list(declared.requests["build-job"].ignoreChanges) == ignored
+
+
+def test_the_registrys_login_is_the_executors_alone():
+    spec = kaniko.job(dataclasses.replace(ARGS, push_secret="push"))["spec"]["template"]["spec"]
+    executor, monitor = spec["containers"]
+
+    assert executor["volumeMounts"] == [
+        {"name": "docker-config", "mountPath": "/kaniko/.docker", "readOnly": True}
+    ]
+    assert "docker-config" not in {mount["name"] for mount in monitor["volumeMounts"]}
+    assert spec["volumes"][-1] == {
+        "name": "docker-config",
+        "secret": {
+            "secretName": "push",
+            "items": [{"key": ".dockerconfigjson", "path": "config.json"}],
+            "defaultMode": 0o440,
+        },
+    }
+
+
+def test_the_monitor_gets_no_aws_credentials(job):
+    """EKS's webhook puts them into every container of a pod but the named ones."""
+    annotations = job["spec"]["template"]["metadata"]["annotations"]
+
+    assert annotations == {"eks.amazonaws.com/skip-containers": "cloudevents-sidecar"}

@@ -33,7 +33,7 @@ def test_types_names_and_parents_are_a_contract(environment):
     assert [f"{name}  {kind}  in {parent}" for kind, name, parent in declared.identities()] == expected
 
 
-def test_the_local_environment_has_no_guards_that_nothing_would_enforce():
+def test_the_local_environment_has_no_guards_that_nothing_would_enforce_and_nothing_in_aws():
     parts = [
         {line.split()[1] for line in (GOLDEN / f"{environment}.txt").read_text().splitlines()}
         for environment in ("local", "dev")
@@ -53,6 +53,9 @@ def test_the_local_environment_has_no_guards_that_nothing_would_enforce():
         "knative-lambda:components:Network",
         "knative-lambda:components:Observability",
         "knative-lambda:components:Quotas",
+        *(kind for kind in parts[1] if kind.startswith("aws:")),
+        "knative-lambda:components:Bucket",
+        "knative-lambda:components:Repository",
     }
 
 
@@ -63,6 +66,15 @@ def test_its_outputs_are_the_declared_ones(declared):
         "build_account": "kaniko-builder",
         "service_account": "knative-lambda-builder",
         "webhook_paths": {},
+        "gitops_role_arn": "",
+        "source_bucket": "knative-lambda-dev-fusion-modules-tmp",
+        "context_bucket": "knative-lambda-dev-context-tmp",
+        "state_url": "s3://knative-lambda-dev-state?region=us-west-2",
+        "registry": "339954290315.dkr.ecr.us-west-2.amazonaws.com",
+        "repository": "knative-lambdas-dev",
+        "cache_repository": "knative-lambdas-dev-cache",
+        "service_repository": "knative-lambda-builder-dev",
+        "base_images": "",
     }
     assert set(declared.outputs["platform"]) == set(Platform.__annotations__)
 
@@ -204,7 +216,13 @@ def test_no_account_has_wildcards_secrets_or_rights_beyond_the_namespace(environ
 
 
 def test_the_settings_reach_the_guards():
-    given = settings(allowedRegistries="ghcr.io/team", notifiNamespace="alerts", quotaPods="7")
+    given = settings(
+        allowedRegistries="ghcr.io/team",
+        registryAddress="ghcr.io",
+        registryRepository="team/functions",
+        notifiNamespace="alerts",
+        quotaPods="7",
+    )
     declared = declare(lambda: Platform("platform", given))
 
     policy = declared.inputs("platform-admission-functions-policy")["spec"]
@@ -215,4 +233,91 @@ def test_the_settings_reach_the_guards():
     triggers = len(EVENT_TYPES) + 20
     assert declared.inputs("platform-quotas-quota")["spec"]["hard"]["pods"] == str(
         7 + 5 + 2 + 2 + 2 * triggers
+    )
+
+
+ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/A1B2"
+
+
+def test_accounts_take_on_the_roles_that_were_made_for_them():
+    declared = declare(lambda: Platform("platform", settings(awsOidcIssuerUrl=ISSUER)))
+
+    roles = {
+        part: declared.inputs(f"platform-access-{part}-identity")["metadata"]["annotations"]
+        for part in ("build", "service")
+    }
+    assert roles == {
+        "build": {"eks.amazonaws.com/role-arn": "arn:aws:iam:::knative-lambda-kaniko-dev"},
+        "service": {"eks.amazonaws.com/role-arn": "arn:aws:iam:::knative-lambda-builder-dev"},
+    }
+    assert declared.outputs["platform"]["gitops_role_arn"] == "arn:aws:iam:::knative-lambda-gitops-dev"
+
+
+def test_rights_are_about_the_buckets_and_repositories_of_the_environment():
+    given = settings(awsOidcIssuerUrl=ISSUER, storageStateBucket="states", awsAccountId="123456789012")
+
+    declared = declare(lambda: Platform("platform", given))
+
+    text = declared.inputs("platform-roles-service-policy")["policy"]
+    assert '"arn:aws:s3:::states/*"' in text
+    assert '"arn:aws:ecr:us-west-2:123456789012:repository/knative-lambdas-dev"' in text
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        pytest.param({}, "serviceRoleArn and buildRoleArn to roles", id="none"),
+        pytest.param({"buildRoleArn": "arn:aws:iam::123456789012:role/b"}, "or serviceRoleArn to", id="one"),
+        pytest.param({"awsOidcIssuerUrl": ISSUER}, "", id="made"),
+        pytest.param({"storageEndpoint": "http://minio:9000", "registryAddress": "ghcr.io"}, "", id="no-aws"),
+    ],
+)
+def test_pods_without_rights_in_aws_are_warned_of(given, said, caplog):
+    declare(lambda: Platform("platform", settings(**given)))
+
+    warnings = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert [said in text for text in warnings] == ([True] if said else [])
+
+
+@pytest.mark.parametrize(
+    ("environment", "emptied", "protected"),
+    [
+        ("dev", {"source", "context", "state"}, set()),
+        ("stg", {"context"}, {"source", "state"}),
+        ("prd", set(), {"source", "state"}),
+    ],
+)
+def test_production_never_deletes_objects_and_protects_code_and_states(environment, emptied, protected):
+    declared = declare(lambda: Platform("platform", settings(environment=environment)))
+    buckets = {name: f"platform-storage-{name}-bucket" for name in ("source", "context", "state")}
+
+    assert {name for name, of in buckets.items() if declared.inputs(of).get("forceDestroy")} == emptied
+    assert {name for name, of in buckets.items() if declared.requests[of].protect} == protected
+    repositories = [f"platform-registry-{name}-repository" for name in ("functions", "cache", "service")]
+    forced = {declared.inputs(name).get("forceDelete", False) for name in repositories}
+    assert forced == {environment == "dev"}
+
+
+@pytest.mark.parametrize(("environment", "days"), [("dev", 7), ("stg", 30), ("prd", 90)])
+def test_images_are_kept_as_long_as_the_contract_says(environment, days):
+    declared = declare(lambda: Platform("platform", settings(environment=environment)))
+
+    policy = declared.inputs("platform-registry-functions-lifecycle")["policy"]
+    assert f'"countNumber": {days}}}' in policy
+
+
+def test_a_registrys_secret_is_on_the_accounts_whose_pods_pull_from_it():
+    given = {"environment": "dev", "registryAddress": "ghcr.io", "registryRepository": "team/f"}
+
+    def program():
+        secrets = {"registryPullConfig": pulumi.Output.secret("{}")}
+        Platform("platform", PlatformSettings.parse(given, secrets))
+
+    declared = declare(program)
+
+    for part in ("build", "service"):
+        account = declared.inputs(f"platform-access-{part}-identity")
+        assert account["imagePullSecrets"] == [{"name": "knative-lambda-registry-pull"}]
+    assert "imagePullSecrets" not in declare(lambda: Platform("platform", settings())).inputs(
+        "platform-access-build-identity"
     )

@@ -13,17 +13,22 @@ from components.capacity import CAPACITIES
 from components.manifests.flux import FluxResource
 from components.settings import ENVIRONMENTS, KEYS, PlatformSettings, SettingsError
 from components.settings.access import AccessSettings
+from components.settings.aws import AwsSettings
 from components.settings.delivery import DeliverySettings
 from components.settings.gitops import GitopsSettings
 from components.settings.neighbours import NeighbourSettings
 from components.settings.observability import ObservabilitySettings
 from components.settings.quota import QuotaSettings
 from components.settings.rabbitmq import RabbitmqSettings
+from components.settings.registry import RegistrySettings
 from components.settings.storage import StorageSettings
 from tests.components.declaring import declare
 
 ROOT = Path(__file__).parents[2]
 ROLE = "arn:aws:iam::123456789012:role/builds"
+KEY = "arn:aws:kms:us-west-2:123456789012:key/1234abcd"
+PROVIDER = "arn:aws:iam::123456789012:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/A1B2"
+UPSTREAM_SECRET = "arn:aws:secretsmanager:us-west-2:123456789012:secret:ecr-pullthroughcache/hub-a1"
 
 
 def test_the_defaults_follow_from_the_environment():
@@ -38,6 +43,9 @@ def test_the_defaults_follow_from_the_environment():
             "gcr.io/knative-releases",
         ),
         access=AccessSettings(build_role_arn="", service_role_arn=""),
+        aws=AwsSettings(
+            region="us-west-2", account_id="339954290315", oidc_provider_arn="", oidc_issuer_url=""
+        ),
         delivery=DeliverySettings(subscriber_uri="", dead_letter_uri=""),
         gitops=GitopsSettings(
             enabled=False, image="339954290315.dkr.ecr.us-west-2.amazonaws.com/knative-lambdas-stg"
@@ -62,7 +70,34 @@ def test_the_defaults_follow_from_the_environment():
         ),
         quota=QuotaSettings(),
         rabbitmq=RabbitmqSettings(cluster="rabbitmq-cluster-stg", namespace="rabbitmq-stg"),
-        storage=StorageSettings(endpoint="", access_key_id="", secret_access_key=None),
+        registry=RegistrySettings(
+            provider="ecr",
+            address="",
+            repository="knative-lambdas-stg",
+            cache_repository="knative-lambdas-stg-cache",
+            service_repository="knative-lambda-builder-stg",
+            kms_key_arn="",
+            retention_days=30,
+            cache_days=3,
+            immutable=True,
+            upstream="",
+            upstream_secret_arn="",
+            pull_config=None,
+            push_config=None,
+        ),
+        storage=StorageSettings(
+            provider="aws",
+            endpoint="",
+            access_key_id="",
+            secret_access_key=None,
+            source_bucket="knative-lambda-stg-fusion-modules-tmp",
+            context_bucket="knative-lambda-stg-context-tmp",
+            state_bucket="knative-lambda-stg-state",
+            kms_key_arn="",
+            context_days=7,
+            version_days=30,
+            protect=True,
+        ),
     )
 
 
@@ -95,6 +130,29 @@ def test_every_key_is_taken():
         "serviceRoleArn": ROLE,
         "storageAccessKeyId": "key",
         "storageEndpoint": "http://minio.storage.svc:9000",
+        "storageProvider": "s3-compatible",
+        "storageSourceBucket": "code",
+        "storageContextBucket": "contexts",
+        "storageStateBucket": "states",
+        "storageKmsKeyArn": KEY,
+        "storageContextDays": "3",
+        "storageVersionDays": "4",
+        "storageProtect": "true",
+        "registryProvider": "oci",
+        "registryAddress": "registry.test:5000",
+        "registryRepository": "team/functions",
+        "registryCacheRepository": "team/layers",
+        "registryServiceRepository": "team/service",
+        "registryKmsKeyArn": KEY,
+        "registryRetentionDays": "0",
+        "registryCacheDays": "2",
+        "registryImmutable": "false",
+        "registryUpstream": "",
+        "registryUpstreamSecretArn": UPSTREAM_SECRET,
+        "awsRegion": "eu-west-1",
+        "awsAccountId": "123456789012",
+        "awsOidcProviderArn": PROVIDER,
+        "awsOidcIssuerUrl": "",
         "allowedRegistries": "registry.test:5000/team, ghcr.io/owner",
         "servingNamespace": "serving",
         "ingressNamespace": "gateways",
@@ -130,11 +188,13 @@ def test_every_key_is_taken():
 
     secret = object()
     secrets = dict.fromkeys(("storageSecretAccessKey", "gitopsToken", "gitopsAlertAddress"), secret)
+    secrets = dict.fromkeys(("storageSecretAccessKey", "registryPullConfig", "registryPushConfig"), secret)
     assert PlatformSettings.parse(values, secrets) == PlatformSettings(
         environment="local",
         engine="automation-api",
         allowed_registries=("registry.test:5000/team", "ghcr.io/owner"),
         access=AccessSettings(build_role_arn=ROLE, service_role_arn=ROLE),
+        aws=AwsSettings(region="eu-west-1", account_id="123456789012", oidc_provider_arn=PROVIDER),
         delivery=DeliverySettings(
             subscriber_uri="http://127.0.0.1:1", dead_letter_uri="https://dead.test/letters"
         ),
@@ -182,11 +242,36 @@ def test_every_key_is_taken():
             volume_claims=8,
         ),
         rabbitmq=RabbitmqSettings(cluster="rabbit", namespace="rabbits"),
+        registry=RegistrySettings(
+            provider="oci",
+            address="registry.test:5000",
+            repository="team/functions",
+            cache_repository="team/layers",
+            service_repository="team/service",
+            kms_key_arn=KEY,
+            retention_days=0,
+            cache_days=2,
+            immutable=False,
+            upstream_secret_arn=UPSTREAM_SECRET,
+            pull_config=secret,
+            push_config=secret,
+        ),
         storage=StorageSettings(
-            endpoint="http://minio.storage.svc:9000", access_key_id="key", secret_access_key=secret
+            provider="s3-compatible",
+            endpoint="http://minio.storage.svc:9000",
+            access_key_id="key",
+            secret_access_key=secret,
+            source_bucket="code",
+            context_bucket="contexts",
+            state_bucket="states",
+            kms_key_arn=KEY,
+            context_days=3,
+            version_days=4,
+            protect=True,
         ),
     )
     assert {*values, *secrets, "gitopsTokenSecret"} == KEYS.keys()
+    assert values.keys() | secrets.keys() == KEYS.keys()
 
 
 @pytest.mark.parametrize(
@@ -329,13 +414,9 @@ def test_every_stack_file_builds_its_environment(environment):
 
     declared = declare(lambda: runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__"), config)
 
-    assert declared.exports == {
-        "namespace": f"knative-lambda-{environment}",
-        "broker_name": f"knative-lambda-broker-{environment}",
-        "build_account": "kaniko-builder",
-        "service_account": "knative-lambda-builder",
-        "engine": "embedded",
-    }
+    assert declared.exports == {**declared.outputs["platform"], "engine": "embedded"}
+    assert declared.exports["namespace"] == f"knative-lambda-{environment}"
+    assert declared.exports["broker_name"] == f"knative-lambda-broker-{environment}"
 
 
 def test_the_stack_files_are_where_the_project_says():
