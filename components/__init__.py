@@ -5,6 +5,12 @@
     capacity    what each environment may use (pure)
     platform    Platform: everything that the main job needs in one environment, composed of:
     namespace   PlatformNamespace: the namespace with its pod security level
+    storage     Storage: the buckets of code, contexts and states; of
+    bucket      Bucket: one S3 bucket with all that guards it
+    registry    Registry: repositories, or the Secrets that open another registry; of
+    repository  Repository: one ECR repository with its lifecycle
+    roles       Roles: what accounts may do in AWS
+    providers   who provides storage and images (names only)
     access      Access: accounts, Roles, the storage's Secret
     quotas      Quotas: ResourceQuota and LimitRange
     network     Network: who may talk to whom
