@@ -1,23 +1,16 @@
 """An environment's buckets, repositories and roles, by pulumi-aws and our engine, in an emulated AWS."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from components import naming
-from components import platform as composition
-from components.registry import Registry
-from components.roles import Roles, RolesArgs
-from components.settings import PlatformSettings
-from components.storage import Storage
 from engine.errors import EngineError
 from tests.engine_aws.cloud import REGION, Cloud
+from tests.engine_aws.environments import ACCOUNT, ISSUER, parts
 
-ISSUER = "https://oidc.eks.eu-west-1.amazonaws.com/id/A1B2"
-ACCOUNT = "123456789012"
 SOURCE, CONTEXT, STATE = (
     naming.source_bucket("prd"),
     naming.context_bucket("prd"),
@@ -25,26 +18,6 @@ SOURCE, CONTEXT, STATE = (
 )
 FUNCTIONS, CACHE, SERVICE = "knative-lambdas-prd", "knative-lambdas-prd-cache", "knative-lambda-builder-prd"
 ROLES = ("knative-lambda-builder-prd", "knative-lambda-gitops-prd", "knative-lambda-kaniko-prd")
-
-
-def parts(environment: str = "prd", **given: str) -> Callable[[], None]:
-    """The program of what an environment has in AWS."""
-    here = {"awsRegion": REGION, "awsAccountId": ACCOUNT, "awsOidcIssuerUrl": ISSUER}
-    settings = PlatformSettings.parse({"environment": environment, **here, **given})
-
-    def program() -> None:
-        Storage("storage", composition._storage(settings))
-        Registry("registry", composition._registry(settings, "ns"))  # type: ignore[arg-type]
-        roles = RolesArgs(
-            environment=environment,
-            namespace=naming.namespace(environment),
-            gitops_namespace="flux-system",
-            places=composition._places(settings),
-            oidc_issuer_url=settings.aws.oidc_issuer_url,
-        )
-        Roles("roles", roles)
-
-    return program
 
 
 def changes(result: Any) -> dict[str, int]:
