@@ -210,8 +210,6 @@ def _registry(args: PlatformSettings, namespace: pulumi.Output[str]) -> Registry
         retention_days=args.registry.retention_days,
         cache_days=args.registry.cache_days,
         immutable=args.registry.immutable,
-        # The contract's tag of dev moves: dev-latest.
-        immutable_service=args.environment != "dev",
         force_delete=args.environment == "dev",
         upstream=args.registry.upstream,
         upstream_prefix=naming.upstream_prefix(args.environment),

@@ -41,8 +41,6 @@ class RegistryArgs:
     """When cached layers are deleted, in days after their push."""
     immutable: bool = True
     """Functions' tags, which name their content, can never mean another image."""
-    immutable_service: bool = True
-    """The same for the platform's own image."""
     force_delete: bool = False
     """Delete repositories with their images; without it they have to be empty."""
     upstream: str = ""
@@ -99,8 +97,8 @@ class Registry(pulumi.ComponentResource):
         self.repository = self._repository(f"{name}-functions", args, *functions)
         cache = (args.cache_repository, False, args.cache_days)
         self.cache_repository = self._repository(f"{name}-cache", args, *cache)
-        # The platform rolls back to its older images: none of them goes by itself.
-        service = (args.service_repository, args.immutable_service, 0)
+        # The platform's tags move with its releases, and it rolls back to older images: none goes by itself.
+        service = (args.service_repository, False, 0)
         self.service_repository = self._repository(f"{name}-service", args, *service)
 
     def _repository(

@@ -32,7 +32,7 @@ class RegistrySettings(Group):
     provider: str = setting(values.choice(*REGISTRY_PROVIDERS), derived=_provider)
     """`ecr` or `oci`; without the key `oci` where an address is given, and in `local`."""
     address: str = setting(
-        values.registry, derived=lambda environment, _: _LOCAL_ADDRESS if environment == "local" else ""
+        values.registry_host, derived=lambda environment, _: _LOCAL_ADDRESS if environment == "local" else ""
     )
     """Host and port of an OCI registry; of ECR it follows from account and region."""
     repository: str = setting(
@@ -47,6 +47,8 @@ class RegistrySettings(Group):
         values.repository, derived=lambda environment, _: naming.service_repository(environment)
     )
     """Repository of the platform's own image."""
+    insecure: bool = setting(values.flag, False)
+    """Whether an OCI registry speaks plain HTTP."""
     kms_key_arn: str = setting(values.kms_key_arn, "")
     """Key that ECR encrypts layers with; empty: one that it keeps."""
     retention_days: int = setting(
@@ -57,7 +59,7 @@ class RegistrySettings(Group):
     """When ECR deletes cached layers, in days after their push."""
     immutable: bool = setting(values.flag, True)
     """Whether ECR refuses to give a function's tag to another image."""
-    upstream: str = setting(values.registry, "")
+    upstream: str = setting(values.registry_host, "")
     """Registry that base images are fetched from by way of ECR; empty: none."""
     upstream_secret_arn: str = setting(values.secret_arn, "")
     """Secret with the upstream's user; empty: it needs none."""
@@ -75,6 +77,7 @@ class RegistrySettings(Group):
     def _foreign_to_ecr(self) -> list[str]:
         given = {
             "registryAddress": self.address,
+            "registryInsecure": self.insecure,
             "registryPullConfig": self.pull_config is not None,
             "registryPushConfig": self.push_config is not None,
         }

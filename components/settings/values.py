@@ -124,7 +124,7 @@ def bucket(value: str) -> str:
     return value
 
 
-def registry(value: str) -> str:
+def registry_host(value: str) -> str:
     """Return a registry's host, with its port where that is not 443."""
     if "/" in value or not _REGISTRY.fullmatch(value) or not _has_port(f"https://{value}"):
         raise ValueError(

@@ -56,7 +56,7 @@ def test_tags_that_name_a_content_never_move_and_those_of_cached_layers_do(decla
         for name in ("functions", "cache", "service")
     }
 
-    assert mutability == {"functions": "IMMUTABLE", "cache": "MUTABLE", "service": "IMMUTABLE"}
+    assert mutability == {"functions": "IMMUTABLE", "cache": "MUTABLE", "service": "MUTABLE"}
 
 
 @pytest.mark.parametrize("repository", ["functions", "cache", "service"])

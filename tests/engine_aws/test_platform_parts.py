@@ -92,7 +92,7 @@ def test_repositories_scan_and_let_go_as_declared(cloud: Cloud) -> None:
     assert {name: item["imageTagMutability"] for name, item in found.items()} == {
         FUNCTIONS: "IMMUTABLE",
         CACHE: "MUTABLE",
-        SERVICE: "IMMUTABLE",
+        SERVICE: "MUTABLE",
     }
     assert all(item["imageScanningConfiguration"]["scanOnPush"] for item in found.values())
     assert found[FUNCTIONS]["repositoryUri"] == f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{FUNCTIONS}"
