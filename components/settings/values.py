@@ -54,8 +54,7 @@ def flag(value: str) -> bool:
 
 def url(value: str) -> str:
     """Return an absolute http or https URL."""
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or not _has_port(value):
+    if not _has_port(value) or not urlsplit(value).hostname or _scheme(value) not in {"http", "https"}:
         raise ValueError("give an absolute http or https URL, or leave it out")
     return value
 
@@ -69,7 +68,7 @@ def role_arn(value: str) -> str:
 
 def https_url(value: str) -> str:
     """Return an absolute https URL without a slash at its end."""
-    if urlsplit(value).scheme != "https" or not urlsplit(value).hostname or not _has_port(value):
+    if not _has_port(value) or not urlsplit(value).hostname or _scheme(value) != "https":
         raise ValueError("give an absolute https URL, or leave it out")
     return value.rstrip("/")
 
@@ -179,8 +178,12 @@ def cidr(value: str) -> str:
         raise ValueError("give a range of addresses such as 10.0.0.0/16 or 10.0.0.1/32") from error
 
 
+def _scheme(address: str) -> str:
+    return urlsplit(address).scheme
+
+
 def _has_port(address: str) -> bool:
-    """Say whether a URL's port is one, or left out."""
+    """Say whether a text can be taken apart as a URL, with a port that is one or left out."""
     try:
         return urlsplit(address).port != 0
     except ValueError:

@@ -2,8 +2,10 @@
 
 import pulumi
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from components.settings import PlatformSettings, SettingsError
+from components.settings import KEYS, PlatformSettings, SettingsError
 from tests.components.declaring import declare
 
 PROVIDER = "arn:aws:iam::123456789012:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/A1B2"
@@ -16,7 +18,7 @@ def parse(**values):
 
 
 @pytest.mark.parametrize(
-    ("given", "storage", "registry"),
+    ("values", "storage", "registry"),
     [
         pytest.param({}, "aws", "ecr", id="aws"),
         pytest.param({"environment": "local"}, "s3-compatible", "oci", id="local"),
@@ -25,8 +27,8 @@ def parse(**values):
         pytest.param({"environment": "local", "storageProvider": "aws"}, "aws", "oci", id="said"),
     ],
 )
-def test_who_provides_them_follows_from_what_is_given(given, storage, registry):
-    settings = parse(**given)
+def test_who_provides_them_follows_from_what_is_given(values, storage, registry):
+    settings = parse(**values)
 
     assert (settings.storage.provider, settings.registry.provider) == (storage, registry)
 
@@ -67,7 +69,7 @@ def test_functions_images_may_be_used_wherever_they_are():
 
 
 @pytest.mark.parametrize(
-    ("given", "problem"),
+    ("values", "problem"),
     [
         pytest.param(
             {"storageProvider": "aws", "storageEndpoint": "http://minio:9000"},
@@ -155,6 +157,31 @@ def test_functions_images_may_be_used_wherever_they_are():
         ),
     ],
 )
-def test_what_makes_no_sense_is_refused_with_the_remedy(given, problem):
+def test_what_makes_no_sense_is_refused_with_the_remedy(values, problem):
     with pytest.raises(SettingsError, match=problem):
-        parse(**given)
+        parse(**values)
+
+
+OURS = sorted(
+    name for name in KEYS if name.startswith(("aws", "registry", "storage")) and not KEYS[name].is_secret
+)
+
+
+@given(key=st.sampled_from(OURS), text=st.text(min_size=1))
+@example(key="awsOidcIssuerUrl", text="https://[")
+@example(key="storageEndpoint", text="https://[")
+@example(key="registryAddress", text="[")
+@example(key="registryRetentionDays", text="\N{SUPERSCRIPT TWO}")
+def test_any_text_is_a_value_or_is_refused_by_the_name_of_its_key(key, text):
+    problems = problems_of(**{key: text})
+
+    assert all(key in problem for problem in problems)
+    assert "Invalid" not in "".join(problems).replace(text, "")
+
+
+def problems_of(**values):
+    try:
+        parse(**values)
+    except SettingsError as refused:
+        return refused.problems
+    return ()

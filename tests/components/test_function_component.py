@@ -201,3 +201,10 @@ def test_two_functions_in_one_program_do_not_meet():
     declared = declare(lambda: (FunctionComponent("one", ARGS), FunctionComponent("two", other)))
 
     assert len(declared.identities()) == 10
+
+
+def test_its_image_is_pulled_with_the_registrys_secret_where_there_is_one():
+    asked = dataclasses.replace(ARGS, pull_secret="pull")
+
+    assert manifests.service_account(asked)["imagePullSecrets"] == [{"name": "pull"}]
+    assert "imagePullSecrets" not in manifests.service_account(ARGS)
