@@ -74,7 +74,12 @@ def environment(real_kubeconfig: str, cluster: Cluster, tmp_path_factory: pytest
 
     def up(functions_by: str = "embedded") -> dict[str, int]:
         program = runpy.run_path(str(ROOT / "__main__.py"))["main"]
-        values = {"knative-lambda:environment": "dev", "knative-lambda:engine": functions_by}
+        values = {
+            "knative-lambda:environment": "dev",
+            "knative-lambda:engine": functions_by,
+            "knative-lambda:storageEndpoint": "http://minio.storage.svc:9000",
+            "knative-lambda:registryAddress": "registry.test",
+        }
         return engine.up(stack, program, config={**config, **values}).changes
 
     up()
