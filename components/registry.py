@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import pulumi
-from pulumi_kubernetes.core.v1 import Secret
 
 from components import providers
+from components.declare import custom
 from components.manifests.cloud import Cloud
 from components.manifests.metadata import object_meta, platform_labels
 
@@ -139,12 +139,13 @@ class Registry(pulumi.ComponentResource):
         """Declare a Secret where there is something to put in; return its name, or nothing."""
         if config is None:
             return pulumi.Output.from_input("")
-        made = Secret(
-            name,
-            metadata=object_meta(secret, namespace, platform_labels("registry")),
-            type="kubernetes.io/dockerconfigjson",
-            string_data={_DOCKER_CONFIG: pulumi.Output.secret(config)},
-            opts=pulumi.ResourceOptions(parent=self),
-        )
+        manifest = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": object_meta(secret, namespace, platform_labels("registry")),
+            "type": "kubernetes.io/dockerconfigjson",
+            "stringData": {_DOCKER_CONFIG: config},
+        }
+        made = custom(name, manifest, pulumi.ResourceOptions(parent=self))
         name_of_secret: pulumi.Output[str] = made.id.apply(lambda _: secret)
         return name_of_secret
