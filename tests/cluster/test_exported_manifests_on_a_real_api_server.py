@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 import yaml
-from pulumi_kubernetes.core.v1 import Namespace
+from pulumi import ResourceOptions
 
 from components.access import Access, AccessArgs
 from components.admission import Admission, AdmissionArgs
 from components.broker import Broker, BrokerArgs
 from components.capacity import CAPACITIES
+from components.declare import custom
+from components.function import FunctionArgs, FunctionComponent
 from components.network import Network, NetworkArgs
 from components.quotas import Quotas, QuotasArgs
 from components.settings import EVENT_TYPES
@@ -25,26 +27,40 @@ from tests.cluster.server import Manifest, Server, path_of
 pytestmark = pytest.mark.cluster
 
 
-def environment(namespace: str) -> Callable[[], None]:
-    """Everything that an environment has, in a namespace of its own."""
+def environment(namespace: str) -> None:
+    """Everything that an environment has."""
+    Access("access", AccessArgs(namespace=namespace))
+    triggers = len(EVENT_TYPES)
+    Quotas("quotas", QuotasArgs(namespace=namespace, capacity=CAPACITIES["dev"], triggers=triggers))
+    Network("network", NetworkArgs(namespace=namespace, broker_name="b", rabbitmq_namespace="r"))
+    Admission("admission", AdmissionArgs(namespace=namespace, allowed_registries=REGISTRIES))
+    broker = BrokerArgs(
+        broker_name="b",
+        namespace=namespace,
+        rabbitmq_cluster="c",
+        rabbitmq_namespace="r",
+        event_types=EVENT_TYPES,
+    )
+    Broker("broker", broker)
 
-    def program() -> None:
-        made = Namespace("namespace", metadata={"name": namespace}).metadata["name"]
-        Access("access", AccessArgs(namespace=made))
-        triggers = len(EVENT_TYPES)
-        Quotas("quotas", QuotasArgs(namespace=made, capacity=CAPACITIES["dev"], triggers=triggers))
-        Network("network", NetworkArgs(namespace=made, broker_name="b", rabbitmq_namespace="r"))
-        Admission("admission", AdmissionArgs(namespace=namespace, allowed_registries=REGISTRIES))
-        broker = BrokerArgs(
-            broker_name="b",
-            namespace=made,
-            rabbitmq_cluster="c",
-            rabbitmq_namespace="r",
-            event_types=EVENT_TYPES,
-        )
-        Broker("broker", broker)
 
-    return program
+def function(namespace: str) -> None:
+    """A function as its own stack has it."""
+    digest = "a" * 64
+    args = FunctionArgs(
+        function_name="lambda-tp-p",
+        namespace=namespace,
+        third_party_id="tp",
+        parser_id="p",
+        image=f"registry.test/knative-lambdas@sha256:{digest}",
+        broker="b",
+        broker_url="http://b",
+    )
+    FunctionComponent("function", args)
+
+
+def namespace_of(name: str) -> Manifest:
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
 
 
 def said(live: Manifest) -> Manifest:
@@ -55,13 +71,24 @@ def said(live: Manifest) -> Manifest:
     return kept
 
 
+@pytest.mark.parametrize(("declare", "count"), [(environment, 37), (function, 4)])
 def test_exported_manifests_make_the_stacks_objects_and_the_stack_takes_them_for_its_own(
-    real_kubeconfig: str, server: Server, shared_providers: KubernetesProviders, tmp_path: Path
+    real_kubeconfig: str,
+    server: Server,
+    shared_providers: KubernetesProviders,
+    tmp_path: Path,
+    declare: Callable[[str], None],
+    count: int,
 ) -> None:
     namespace = f"exported-{uuid.uuid4().hex[:8]}"
     engine = Engine(FileBackend(str(tmp_path)), {"kubernetes": shared_providers})
-    stack, config = StackRef("exported", "dev"), {"kubernetes:kubeconfig": real_kubeconfig}
-    program = environment(namespace)
+    config = {"kubernetes:kubeconfig": real_kubeconfig}
+    space, stack = StackRef("exported", "space"), StackRef("exported", "dev")
+
+    def program() -> None:
+        declare(namespace)
+
+    engine.up(space, lambda: custom("space", namespace_of(namespace), ResourceOptions()), config=config)
     engine.up(stack, program, config=config)
     recorded = engine.export(stack)
     exported = export(recorded["deployment"], stack="dev")
@@ -78,9 +105,10 @@ def test_exported_manifests_make_the_stacks_objects_and_the_stack_takes_them_for
         after = engine.up(stack, program, config=config).changes
     finally:
         engine.destroy(stack, config=config, options=Options(refresh=True))
+        engine.destroy(space, config=config)
 
     assert exported.left_out == ()
-    assert len(documents) == 38
+    assert len(documents) == count
     assert by_the_manifests == by_the_stack
     assert after.keys() == {"same"}
     assert "delete" not in refreshed
