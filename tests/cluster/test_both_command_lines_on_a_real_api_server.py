@@ -65,6 +65,7 @@ def checkout(
         shutil.copy(ROOT / name, folder)
     for name in ("stacks", "components"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / ".venv").symlink_to(sys.prefix)
     (tmp_path / "state").mkdir()
     made = Checkout(folder, environment(tmp_path, real_kubeconfig))
     made.ok(CLI, "stack", "init", "dev")
@@ -82,7 +83,6 @@ def environment(folder: Path, kubeconfig: str) -> dict[str, str]:
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("PULUMI_", "PYTEST_"))}
     return {
         **kept,
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(ROOT),
         "KUBECONFIG": kubeconfig,
         "PULUMI_HOME": str(folder / "home"),
