@@ -28,7 +28,7 @@ pytestmark = pytest.mark.cluster
 
 
 def environment(namespace: str) -> None:
-    """Everything that an environment has."""
+    """What every environment has: accounts, quotas, policies of all kinds, the Broker with its Triggers."""
     Access("access", AccessArgs(namespace=namespace))
     triggers = len(EVENT_TYPES)
     Quotas("quotas", QuotasArgs(namespace=namespace, capacity=CAPACITIES["dev"], triggers=triggers))
