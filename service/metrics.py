@@ -20,6 +20,7 @@ from service import VERSION
 from service.cloudevents import Mode
 from service.errors import UnexpectedError
 from service.ports import Stats
+from service.rate_limits import LIMITS, RateLimited
 
 REQUEST_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 """Seconds; finest around the contract's 100 ms for a reply."""
@@ -32,8 +33,9 @@ BUILD_BUCKETS: Final = (5, 10, 20, 30, 60, 90, 120, 180, 300, 600, 1800)
 
 METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 
-OUTCOMES: Final = ("success", "refused", "failed")
-"""How an event can end: carried out, refused by the sender's fault, or failed by ours or a dependency's."""
+OUTCOMES: Final = ("success", "refused", "limited", "failed")
+"""How an event can end: carried out, refused by the sender's fault, sent back because the sender asked for
+more than its rate, or failed by our fault or a dependency's."""
 
 OTHER_REASON: Final = "other"
 """Label of builds that failed for a reason in other words than our monitor's."""
@@ -67,7 +69,7 @@ class Metrics:
         )
         self.event_seconds = self._histogram(
             "knative_lambda_event_processing_time_seconds",
-            "CloudEvents that were not refused, by time until the answer.",
+            "CloudEvents that were carried out or failed, by time until the answer.",
             EVENT_BUCKETS,
             "event_type",
         )
@@ -112,6 +114,8 @@ class Metrics:
             self.builds.labels(status)
         for reason in (*FAILURE_REASONS, OTHER_REASON):
             self.build_failures.labels(reason)
+        for limit in LIMITS:
+            self.rate_limited.labels(limit)
         for error in (DependencyUnavailable, Saturated, UnexpectedError):
             self.errors.labels(error.error_type)
 
@@ -145,12 +149,15 @@ class Metrics:
         try:
             yield
             outcome = "success"
+        except RateLimited:
+            outcome = "limited"
+            raise
         except PlatformError as error:
             outcome = "refused" if error.fault is Fault.SENDER else "failed"
             raise
         finally:
             self.events.labels(name, outcome).inc()
-            if outcome != "refused":
+            if outcome in ("success", "failed"):
                 self.event_seconds.labels(name).observe(time.perf_counter() - began)
 
     def count_timeout(self, event: Event) -> None:

@@ -17,6 +17,7 @@ from automation.event_parser import FAILURE_REASONS, SERVED
 from automation.events import Reply
 from components.manifests.observability.scope import Scope
 from service.app import AppSettings, create_app
+from service.rate_limits import Rate
 from tests.observability.exposed import Series, series
 from tests.runtime_python.wrapper_process import Function
 from tests.service.conftest import Recorder
@@ -74,6 +75,8 @@ async def _served() -> Series:
         request_timeout_seconds=5,
         shutdown_grace_seconds=5,
         api_tokens_file=None,
+        build_rate=Rate(0, 1),
+        third_party_build_rate=Rate(0, 1),
     )
     app = create_app(automation, settings)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service") as client:

@@ -7,6 +7,7 @@ from automation.event_parser import FAILURE_REASONS, SERVED
 from automation.events import Reply
 from service import VERSION
 from service.app import create_app
+from service.rate_limits import Rate
 
 DONE = {
     "third_party_id": "a",
@@ -93,6 +94,19 @@ async def test_events_are_counted_by_how_they_ended_and_timed_unless_refused(cli
     assert value(app, "knative_lambda_event_processing_time_seconds_count", event_type=start) == 3
 
 
+async def test_an_event_beyond_a_rate_is_neither_refused_nor_failed(
+    automation, app_settings, open_client, binary
+):
+    app = create_app(automation, app_settings(build_rate=Rate(0.001, 1)))
+    async with open_client(app) as client:
+        assert [(await client.post("/", **binary(ce_id=str(n)))).status_code for n in (1, 2)] == [200, 429]
+
+    start = "network.notifi.lambda.build.start"
+    assert value(app, "knative_lambda_events_total", event_type=start, outcome="limited") == 1
+    assert value(app, "knative_lambda_events_total", event_type=start, outcome="failed") == 0
+    assert value(app, "knative_lambda_event_processing_time_seconds_count", event_type=start) == 1
+
+
 async def test_an_event_whose_request_ran_out_of_time_counts_as_such(
     automation, app_settings, open_client, binary
 ):
@@ -111,7 +125,7 @@ async def test_what_alerts_look_at_exists_before_the_first_event(app):
     for reason in (*FAILURE_REASONS, "other"):
         assert value(app, "build_failures_total", reason=reason) == 0
     for event_type in SERVED:
-        for outcome in ("success", "refused", "failed"):
+        for outcome in ("success", "refused", "limited", "failed"):
             assert value(app, "knative_lambda_events_total", event_type=event_type, outcome=outcome) == 0
     assert value(app, "builds_total", status="failed") == 0
     assert value(app, "errors_total", error_type="rate_limit_exceeded") == 0

@@ -27,10 +27,10 @@ BUILD_PODS: Final = "kaniko-build-.+"
 SERVICE_PODS: Final = "knative-lambda-builder-.+"
 DISPATCHER_PODS: Final = ".+-dispatcher-.+"
 
-ACCEPTED: Final = 'outcome!="refused"'
+ACCEPTED: Final = 'outcome=~"success|failed"'
 REFUSED: Final = 'outcome="refused"'
 FAILED: Final = 'outcome="failed"'
-"""Events by how they ended: refused ones are the sender's fault, failed ones ours."""
+"""Events by how they ended: failed is our fault, refused or beyond a rate the sender's."""
 
 CONTAINERS: Final = 'container!=""'
 """What a pod uses by its containers, without its own sum (cAdvisor)."""

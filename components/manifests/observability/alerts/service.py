@@ -87,7 +87,7 @@ def _failures(scope: Scope) -> list[Alert]:
             name="EventsRateLimited",
             when=f"{share(rate(limited, '5m'), rate(posted, '5m'))} > 0.2",
             lasts="5m",
-            summary="{{ $value | humanizePercentage }} of events are sent back because the queue is full.",
+            summary="{{ $value | humanizePercentage }} of events are sent back for want of room.",
         ),
     ]
 

@@ -80,7 +80,7 @@ def _events(scope: Scope) -> tuple[Panel, ...]:
         ),
         Panel(
             title="Events by outcome",
-            description="Refused: the sender's fault. Failed: ours, or a dependency's.",
+            description="Refused: the sender's fault. Limited: beyond its rate. Failed: our fault.",
             queries=(Query(rate(scope.service(_EVENTS), NOW, "outcome"), "{{outcome}}"),),
             unit="reqps",
             stacked=True,
@@ -112,11 +112,15 @@ def _errors(scope: Scope) -> tuple[Panel, ...]:
             stacked=True,
         ),
         Panel(
-            title="Repeated and timed out",
-            description="Events that had been carried out before, and such that were not done in time.",
+            title="Repeated, timed out, beyond a rate",
+            description="Had been carried out before; not done in time; more than may be asked for.",
             queries=(
                 Query(rate(scope.service("duplicate_events_skipped_total"), NOW), "skipped as duplicates"),
                 Query(rate(scope.service("knative_lambda_event_timeouts_total"), NOW), "timed out"),
+                Query(
+                    rate(scope.service("rate_limit_rejected_total"), NOW, "limit_type"),
+                    "beyond the rate: {{limit_type}}",
+                ),
             ),
             unit="reqps",
         ),
