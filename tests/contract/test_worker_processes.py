@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pulumi
 import pytest
 
-from automation.adapters.automation_api import AutomationApiEngine
+from automation.adapters.automation_api import AutomationApiEngine, expectation
 from components.engines import AUTOMATION_API
-from engine import EngineError, StackRef
+from engine import EngineError, StackMoved, StackRef
 from engine.errors import UpdateCanceled
 from engine.options import Options
 from tests.contract import programs
@@ -39,6 +39,20 @@ def test_programs_that_run_at_once_see_their_own_stack_in_every_thread(engine: A
         results = list(pool.map(lambda name: engine.up(StackRef("proj", name), program), names))
 
     assert [result.outputs["seen"] for result in results] == [[name, name] for name in names]
+
+
+def test_a_stack_that_moves_just_before_it_is_locked_is_not_destroyed(
+    engine: AutomationApiEngine, stack: StackRef, world: World, monkeypatch: pytest.MonkeyPatch
+):
+    """The first look, which spares a CLI, sees the expected version; the one under the lock does not."""
+    old = engine.up(stack, programs.two).version
+    engine.up(stack, programs.two_changed)
+    monkeypatch.setattr(expectation, "check", lambda *_: None)
+
+    with pytest.raises(StackMoved):
+        engine.destroy(stack, expect=old)
+
+    assert recorded(engine, stack) == world.names == ["a", "b"]
 
 
 def test_a_program_does_not_see_the_passphrase(

@@ -166,11 +166,10 @@ class AutomationApiEngine:
         on_event: EventSink | None = None,
         options: Options = DEFAULTS,
     ) -> UpdateResult:
-        """See StackEngine.
-
-        Without a program `expect` is checked before the CLI takes the lock, not under it.
-        """
+        """See StackEngine."""
         self._require(stack)
+        if expect is not None and program is None:
+            program = _nothing  # a program is what has the version checked under the CLI's lock
         call = Call(
             operation="destroy",
             stack=stack,
@@ -294,6 +293,10 @@ def _address(backend: Backend, given: str) -> str:
     except OSError as error:
         raise BackendError(f"cannot make {backend.url}: {error.strerror}") from error
     return backend.url
+
+
+def _nothing() -> None:
+    """Declare nothing: a program for operations that need one and have none."""
 
 
 def _chosen(options: Options) -> dict[str, Any]:
