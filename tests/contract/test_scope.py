@@ -66,6 +66,18 @@ def test_excluded_resources_stay_as_they_are(engine: StackEngine, world: World, 
     assert values(world) == {"a": 2, "b": 2, "c": 1}
 
 
+def test_what_depends_on_excluded_resources_may_be_left_as_it_is_too(
+    engine: StackEngine, world: World, stack: StackRef
+):
+    engine.up(stack, three(1))
+    only_a = (urn(stack, "a"),)
+
+    engine.up(stack, three(2), options=Options(excludes=only_a, exclude_dependents=True))
+    assert values(world) == {"a": 1, "b": 1, "c": 2}
+    engine.up(stack, three(3), options=Options(excludes=only_a))
+    assert values(world) == {"a": 1, "b": 3, "c": 3}
+
+
 def test_what_is_no_target_is_not_deleted(engine: StackEngine, world: World, stack: StackRef):
     engine.up(stack, three(1))
 

@@ -306,5 +306,5 @@ def _chosen(options: Options) -> dict[str, Any]:
 def _excluded(options: Options) -> dict[str, Any]:
     return {
         "exclude": list(options.excludes),
-        "exclude_dependents": options.target_dependents and bool(options.excludes),
+        "exclude_dependents": options.exclude_dependents and bool(options.excludes),
     }
