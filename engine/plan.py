@@ -13,12 +13,6 @@ from engine.values import UNKNOWN, Secret, contains_unknown, same, secret, unwra
 _INIT_ERROR: Final = "#initerror"
 """The property that stands for a resource's unfinished initialisation in replaceOnChanges."""
 
-_REPLACING: Final = {
-    DiffKind.ADD: DiffKind.ADD_REPLACE,
-    DiffKind.DELETE: DiffKind.DELETE_REPLACE,
-    DiffKind.UPDATE: DiffKind.UPDATE_REPLACE,
-}
-
 
 def settled(diff: DiffResult, old_inputs: Properties, news: Properties) -> DiffResult:
     """Return the provider's verdict; where it could not tell, one made by comparing the inputs."""
@@ -29,7 +23,7 @@ def input_diff(old_inputs: Properties, news: Properties) -> DiffResult:
     """Compare inputs property by property, whether secret or not."""
     old, new = unwrap(old_inputs), unwrap(news)
     changed = tuple(key for key in {**old, **new} if not _both(old, new, key))
-    detailed = {key: PropertyDiff(_kind(old, new, key), input_diff=True) for key in changed}
+    detailed = {key: PropertyDiff(DiffKind.between(old, new, key), input_diff=True) for key in changed}
     return DiffResult(changes=bool(changed), diffs=changed, detailed=detailed)
 
 
@@ -41,9 +35,7 @@ def with_replacements(
     if not under or not (diff.changes or init_errors):
         return diff
     detailed = {
-        path: PropertyDiff(_REPLACING.get(item.kind, item.kind), item.input_diff)
-        if _covered(path, under)
-        else item
+        path: PropertyDiff(item.kind.replacing, item.input_diff) if _covered(path, under) else item
         for path, item in diff.detailed.items()
     }
     keys = [key for key in (*diff.diffs, *diff.detailed) if _covered(key, under)]
@@ -119,9 +111,3 @@ def _covered(path: str, under: Iterable[paths.Path]) -> bool:
 
 def _both(old: Properties, new: Properties, key: str) -> bool:
     return key in old and key in new and same(old[key], new[key])
-
-
-def _kind(old: Properties, new: Properties, key: str) -> DiffKind:
-    if key not in old:
-        return DiffKind.ADD
-    return DiffKind.UPDATE if key in new else DiffKind.DELETE

@@ -17,6 +17,9 @@ Properties = dict[str, Any]
 """Property values by name: JSON values, `Secret` and `UNKNOWN` leaves."""
 
 
+_SUFFIX: Final = "-replace"
+
+
 class DiffKind(enum.StrEnum):
     """How one property differs, in the words of Pulumi's detailed diff."""
 
@@ -26,6 +29,18 @@ class DiffKind(enum.StrEnum):
     DELETE_REPLACE = "delete-replace"
     UPDATE = "update"
     UPDATE_REPLACE = "update-replace"
+
+    @classmethod
+    def between(cls, old: Mapping[str, Any], new: Mapping[str, Any], key: str) -> "DiffKind":
+        """Return how two objects differ in a property that at least one of them has."""
+        if key not in old:
+            return cls.ADD
+        return cls.UPDATE if key in new else cls.DELETE
+
+    @property
+    def replacing(self) -> "DiffKind":
+        """The same difference where it forces a replacement."""
+        return self if self.endswith(_SUFFIX) else DiffKind(self + _SUFFIX)
 
     @property
     def inverse(self) -> "DiffKind":

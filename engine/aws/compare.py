@@ -18,11 +18,6 @@ DEFAULTS = "__defaults"
 """The input in which Pulumi's bridge lists the properties that it filled in (pkg/tfbridge/schema.go)."""
 
 _LISTS = (Kind.LIST, Kind.SET)
-_REPLACE = {
-    DiffKind.ADD: DiffKind.ADD_REPLACE,
-    DiffKind.DELETE: DiffKind.DELETE_REPLACE,
-    DiffKind.UPDATE: DiffKind.UPDATE_REPLACE,
-}
 
 
 def compare(kind: ResourceType, old: Json, new: Json, ignored: tuple[str, ...] = ()) -> DiffResult:
@@ -32,7 +27,7 @@ def compare(kind: ResourceType, old: Json, new: Json, ignored: tuple[str, ...] =
     for name, prop in kind.props.items():
         for path, change in differences(prop, old.get(name), new.get(name), name):
             if not any(paths.covers(item, paths.parse(path)) for item in passed_over):
-                detailed[path] = PropertyDiff(_REPLACE[change] if prop.force_new else change)
+                detailed[path] = PropertyDiff(change.replacing if prop.force_new else change)
     diffs = tuple(dict.fromkeys(_root(path) for path in detailed))
     replaces = tuple(name for name in diffs if kind.props[name].force_new)
     return DiffResult(

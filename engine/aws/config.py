@@ -166,7 +166,7 @@ def diff_settings(olds: Properties, news: Properties) -> DiffResult:
             if _value(name, old.get(name)) != _value(name, new.get(name))
         )
     )
-    detailed = {name: PropertyDiff(_kind(name, old, new), input_diff=True) for name in names}
+    detailed = {name: PropertyDiff(DiffKind.between(old, new, name), input_diff=True) for name in names}
     return DiffResult(changes=bool(names), diffs=names, detailed=detailed)
 
 
@@ -297,9 +297,3 @@ def _parsed(value: Any) -> Any:
 
 def _string(value: Any) -> str:
     return value if isinstance(value, str) else str(value)
-
-
-def _kind(name: str, old: dict[str, Any], new: dict[str, Any]) -> DiffKind:
-    if name not in old:
-        return DiffKind.ADD
-    return DiffKind.UPDATE if name in new else DiffKind.DELETE

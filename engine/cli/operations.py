@@ -15,7 +15,7 @@ from engine.cli.display import report
 from engine.cli.display.board import Board
 from engine.cli.display.tree import Choices
 from engine.cli.display.views import JsonView, LineView, LiveView, View, is_live, prints_as_messages
-from engine.cli.errors import CliError, Exit, misused, no_such_stack
+from engine.cli.errors import CliError, Exit, misused
 from engine.cli.program import ProjectProgram
 from engine.cli.session import Session
 from engine.events import EventSink
@@ -59,12 +59,11 @@ class Deployment:
         self._choices = _choices(args)
         self._program: ProjectProgram | None = None
         self._board: Board | None = None
-        if not session.exists(session.stack):
-            raise no_such_stack(session.stack.name)
+        stack = session.existing
         store(session, args.config or [], path=args.config_path)
         declared, given = session.project.config, session.file.config
         self._configuration = configuration.resolve(
-            session.stack.name, session.project.name, declared, given, session.decrypt
+            stack.name, session.project.name, declared, given, session.decrypt
         )
         self._terminal.hidden.update(configured(self._configuration.secret.values()))
 

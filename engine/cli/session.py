@@ -7,7 +7,7 @@ from pathlib import Path
 
 from engine import Backend, Engine, StackRef, crypto, open_backend
 from engine.cli import workspace
-from engine.cli.errors import CliError, Exit, misused
+from engine.cli.errors import CliError, Exit, misused, no_such_stack
 from engine.cli.project import Project, find
 from engine.cli.stackfile import StackFile
 from engine.cli.terminal import Terminal
@@ -149,6 +149,13 @@ class Session:
     def exists(self, stack: StackRef) -> bool:
         """Say whether the backend has the stack."""
         return stack.name in self.stacks.stacks(stack.project)
+
+    @property
+    def existing(self) -> StackRef:
+        """The stack that is meant; StackNotFound if the backend has none of that name."""
+        if not self.exists(self.stack):
+            raise no_such_stack(self.stack.name)
+        return self.stack
 
     def encrypt(self, text: str) -> str:
         """Encrypt a text of the configuration; the file takes a salt if there is none yet."""

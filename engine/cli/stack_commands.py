@@ -12,7 +12,7 @@ from typing import Any
 from engine import urns
 from engine.checkpoint import number
 from engine.cli import approval, tables, values
-from engine.cli.errors import CliError, misused, no_such_stack
+from engine.cli.errors import CliError, misused
 from engine.cli.session import Session
 
 
@@ -71,9 +71,7 @@ def init(session: Session, args: argparse.Namespace) -> int:
 
 def rm(session: Session, args: argparse.Namespace) -> int:
     """Remove a stack and its file; with resources left only by force."""
-    stack = session.stack
-    if not session.exists(stack):
-        raise no_such_stack(stack.name)
+    stack = session.existing
     warning = f"This will permanently remove the '{stack.name}' stack!"
     approval.typed_name(session.terminal, warning, stack.name, yes=args.yes)
     session.forget(stack, force=args.force, keep_file=args.preserve_config)
@@ -98,12 +96,9 @@ def rename(session: Session, args: argparse.Namespace) -> int:
 
 def select(session: Session, args: argparse.Namespace) -> int:
     """Make a stack the one that commands mean which name none."""
-    stack = session.stack
-    if not session.exists(stack):
-        if args.create:
-            return init(session, argparse.Namespace(no_select=False))
-        raise no_such_stack(stack.name)
-    session.selection.put(stack.name)
+    if args.create and not session.exists(session.stack):
+        return init(session, argparse.Namespace(no_select=False))
+    session.selection.put(session.existing.name)
     return 0
 
 
@@ -144,9 +139,8 @@ def import_deployment(session: Session, args: argparse.Namespace) -> int:
 
 def output(session: Session, args: argparse.Namespace) -> int:
     """Print the stack's outputs, or one of them; secrets masked unless asked for."""
-    if not session.exists(session.stack):
-        raise no_such_stack(session.stack.name)
-    found = (session.engine if session.state_salt else session.stacks).outputs(session.stack)
+    stack = session.existing
+    found = (session.engine if session.state_salt else session.stacks).outputs(stack)
     hidden = frozenset() if args.show_secrets else found.secret_names
     shown = {name: values.MASK if name in hidden else value for name, value in sorted(found.values.items())}
     say = session.terminal.say
@@ -167,9 +161,7 @@ def output(session: Session, args: argparse.Namespace) -> int:
 
 def history(session: Session, args: argparse.Namespace) -> int:
     """Print what was done to the stack, newest first."""
-    stack = session.stack
-    if not session.exists(stack):
-        raise no_such_stack(stack.name)
+    stack = session.existing
     entries = session.stacks.history(stack, page_size=args.page_size, page=args.page)
     if args.json:
         body = [_history_entry(session, entry, args.show_secrets) for entry in entries]
@@ -188,9 +180,7 @@ def history(session: Session, args: argparse.Namespace) -> int:
 
 def cancel(session: Session, args: argparse.Namespace) -> int:
     """Break the stack's lock. What holds it is not stopped."""
-    stack = session.stack
-    if not session.exists(stack):
-        raise no_such_stack(stack.name)
+    stack = session.existing
     if session.terminal.interactive:
         warning = f"This will irreversibly cancel the currently running update for '{stack.name}'!"
         approval.typed_name(session.terminal, warning, stack.name, yes=args.yes)

@@ -173,8 +173,8 @@ def _cluster(inputs: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _kind(key: str, old: dict[str, Any], new: dict[str, Any], *, replace: bool) -> PropertyDiff:
-    word = "add" if key not in old else "delete" if key not in new else "update"
-    return PropertyDiff(DiffKind(word + "-replace" * replace), input_diff=True)
+    kind = DiffKind.between(old, new, key)
+    return PropertyDiff(kind.replacing if replace else kind, input_diff=True)
 
 
 def _flag(inputs: dict[str, Any], key: str, *, default: bool = False) -> bool:

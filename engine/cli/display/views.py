@@ -38,8 +38,8 @@ class View(Protocol):
         """Show how it ended."""
 
 
-class LineView:
-    """For a log: one line whenever something happens to a resource, the report at the end."""
+class _Reported:
+    """What is for people: a title first, the report at the end."""
 
     def __init__(
         self, board: Board, terminal: Terminal, choices: Choices, title: str, *, outputs: bool
@@ -49,10 +49,26 @@ class LineView:
         self._choices = choices
         self._title = title
         self._outputs = outputs
+
+    def _open(self) -> None:
+        self._terminal.say(Text(f"{self._title}:", style="bold magenta"))
+
+    def _close(self) -> None:
+        for line in report.ending(self._board, self._choices, outputs=self._outputs):
+            self._terminal.say(line)
+
+
+class LineView(_Reported):
+    """For a log: one line whenever something happens to a resource."""
+
+    def __init__(
+        self, board: Board, terminal: Terminal, choices: Choices, title: str, *, outputs: bool
+    ) -> None:
+        super().__init__(board, terminal, choices, title, outputs=outputs)
         self._said: dict[str, str] = {}
 
     def __enter__(self) -> "LineView":
-        self._terminal.say(Text(f"{self._title}:", style="bold magenta"))
+        self._open()
         return self
 
     def __call__(self, event: dict[str, Any]) -> None:
@@ -67,8 +83,7 @@ class LineView:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for line in report.ending(self._board, self._choices, outputs=self._outputs):
-            self._terminal.say(line)
+        self._close()
 
     def _line(self, row: Row) -> None:
         line = tree.line(row, self._board, time.monotonic(), self._choices)
@@ -77,17 +92,13 @@ class LineView:
             self._terminal.say(line)
 
 
-class LiveView:
-    """For a terminal: the tree, drawn anew several times a second; in full, with the report, at the end."""
+class LiveView(_Reported):
+    """For a terminal: the tree, drawn anew several times a second, and in full at the end."""
 
     def __init__(
         self, board: Board, terminal: Terminal, choices: Choices, title: str, *, outputs: bool
     ) -> None:
-        self._board = board
-        self._terminal = terminal
-        self._choices = choices
-        self._title = title
-        self._outputs = outputs
+        super().__init__(board, terminal, choices, title, outputs=outputs)
         self._live = Live(
             self,
             console=terminal.out,
@@ -98,7 +109,7 @@ class LiveView:
         )
 
     def __enter__(self) -> "LiveView":
-        self._terminal.say(Text(f"{self._title}:", style="bold magenta"))
+        self._open()
         self._live.start()
         return self
 
@@ -113,8 +124,7 @@ class LiveView:
         for line in tree.lines(self._board, time.monotonic(), self._choices):
             self._terminal.say(line)
         self._terminal.say()
-        for line in report.ending(self._board, self._choices, outputs=self._outputs):
-            self._terminal.say(line)
+        self._close()
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         height = max(console.size.height - 3, 4)
