@@ -177,6 +177,12 @@ class Engine(Stacks):
         expect: str | None = None,
         preview: bool = False,
     ) -> Operation:
+        with self._storage.named(stack):
+            return self._begun(stack, data, request, expect=expect, preview=preview)
+
+    def _begun(
+        self, stack: StackRef, data: bytes | None, request: Request, *, expect: str | None, preview: bool
+    ) -> Operation:
         document = checkpoint.EMPTY if data is None else checkpoint.parse(data)
         checkpoint.refuse_unmanaged(document)
         present = version_of(data) if data is not None and document.deployed else ABSENT

@@ -300,10 +300,16 @@ class Operation:
             names = ", ".join(op.resource.urn for op in pending)
             text = (
                 f"Attempting to deploy or update resources with {len(pending)} pending operations from "
-                f"previous deployment; these may exist without being recorded: {names}. Check, then refresh "
-                "with clear_pending_creates"
+                f"previous deployment; these may exist without being recorded: {names}. {self._way_on}"
             )
             self._events.diagnostic(text, severity="warning")
+
+    @property
+    def _way_on(self) -> str:
+        """What to do about pending creations: an update has settled what can be settled already."""
+        if not self.run.preview:
+            return "Check, then refresh with clear_pending_creates"
+        return "An update finds out where it can; else check, then refresh with clear_pending_creates"
 
     def _save(self, snapshot: Snapshot) -> None:
         assert self._storage is not None

@@ -114,11 +114,12 @@ class Stacks:
         }
         with ThreadPoolExecutor(_READERS) as pool:
             states = list(pool.map(self._storage.load, refs))
-        return [
-            _summary(ref, data, ref in locked)
-            for ref, data in zip(refs, states, strict=True)
-            if data is not None  # removed meanwhile
-        ]
+        found = []
+        for ref, data in zip(refs, states, strict=True):
+            if data is not None:  # else it was removed meanwhile
+                with self._storage.named(ref):
+                    found.append(_summary(ref, data, ref in locked))
+        return found
 
     def outputs(self, stack: StackRef) -> StackOutputs:
         """Return what the stack exports, and the state's version.
@@ -128,10 +129,13 @@ class Stacks:
         data = self._storage.load(stack)
         if data is None:
             return StackOutputs(values={})
-        return self._outputs(data)
+        with self._storage.named(stack):
+            return self._outputs(data)
 
     def resources(self, stack: StackRef) -> list[ResourceRecord]:
         """Return the recorded resources, in dependency order."""
+        with self._storage.named(stack):
+            states = self._decoded(checkpoint.parse(self._existing(stack))).resources
         return [
             ResourceRecord(
                 urn=state.urn,
@@ -142,13 +146,14 @@ class Stacks:
                 parent=state.parent,
                 delete=state.delete,
             )
-            for state in self._decoded(checkpoint.parse(self._existing(stack))).resources
+            for state in states
         ]
 
     def export(self, stack: StackRef, *, show_secrets: bool = False) -> dict[str, Any]:
         """Return the deployment as `pulumi stack export` does; secrets stay encrypted unless shown."""
-        document = checkpoint.loads(self._existing(stack))
-        parsed = checkpoint.parse_document(document)
+        with self._storage.named(stack):
+            document = checkpoint.loads(self._existing(stack))
+            parsed = checkpoint.parse_document(document)
         features = {"features": document["features"]} if document.get("features") else {}
         deployment = (document.get("checkpoint") or {}).get("latest") or {}
         if show_secrets:
@@ -165,6 +170,8 @@ class Stacks:
         `force`, if it breaks an invariant or holds resources of another stack.
         """
         document = checkpoint.parse_document(deployment)
+        if document.latest is None:
+            raise CheckpointRefused("the file holds no deployment; give what `stack export` wrote")
         codec = Codec(self._secrets(document.salt))
         snapshot = codec.decode(document, verify=False)
         dangers = _dangers(stack, snapshot)

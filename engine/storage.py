@@ -105,6 +105,17 @@ class Storage:
         data = self.backend.read(found[-1]) if found else None
         return None if data is None else compression.unpack(data, f"{self.backend.url}/{found[-1]}")
 
+    @contextlib.contextmanager
+    def named(self, stack: StackRef) -> Iterator[None]:
+        """Say of a checkpoint that is refused meanwhile whose it is, and where there are others."""
+        try:
+            yield
+        except CheckpointRefused as error:
+            raise CheckpointRefused(
+                f"stack {stack}: {error} (file {self.backend.url}/{stack.checkpoint_key}; the state before "
+                f"the last write is beside it as .bak, earlier ones are in {stack.backups_folder})"
+            ) from error
+
     def save(self, stack: StackRef, data: bytes) -> None:
         """Replace the checkpoint durably; the previous one stays as `.bak`.
 

@@ -4,8 +4,9 @@ Only says what there is; `main` does it. docs/cli.md describes the same tree, an
 """
 
 import argparse
+import difflib
 from dataclasses import dataclass
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 from engine.cli import flags
 from engine.cli.errors import misused
@@ -28,6 +29,19 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **{"allow_abbrev": False, **kwargs})  # type: ignore[arg-type]
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Return the namespace; what nobody knows is an error of the command that it was given to."""
+        found, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            parser: Parser = found.parser
+            parser.error(f"unrecognized arguments: {' '.join(unknown)}{parser.meant(unknown[0])}")
+        return found
+
+    def meant(self, word: str) -> str:
+        """Return a question for the flag that a mistyped one resembles; empty if it resembles none."""
+        near = difflib.get_close_matches(word, self._option_string_actions, 1)
+        return f"; did you mean {near[0]}?" if near else ""
 
     def error(self, message: str) -> NoReturn:
         """Raise the error for wrong flags."""
@@ -177,7 +191,7 @@ def _add(commands: "argparse._SubParsersAction[Parser]", command: _Command, mean
         parents=[_common()],
         aliases=command.aliases,
     )
-    added.set_defaults(command=meaning or command.name)
+    added.set_defaults(command=meaning or command.name, parser=added)
     one_of = added.add_mutually_exclusive_group() if command.exclusive else added
     for flag in command.flags:
         place = one_of if set(flag.words) & set(command.exclusive) else added

@@ -1,6 +1,7 @@
 """What can go wrong before or around an operation, and the exit code of everything that can go wrong."""
 
 import enum
+from typing import TypeGuard
 
 from engine import errors
 
@@ -55,4 +56,10 @@ def exit_code(error: BaseException) -> Exit:
         return Exit.STACK_NOT_FOUND
     if isinstance(error, KeyboardInterrupt) or getattr(error, "terminated", False):
         return Exit.CANCELLED
-    return Exit.FAILURE if isinstance(error, errors.EngineError | SystemExit) else Exit.INTERNAL
+    expected = isinstance(error, errors.EngineError | SystemExit) or is_about_a_file(error)
+    return Exit.FAILURE if expected else Exit.INTERNAL
+
+
+def is_about_a_file(error: BaseException) -> TypeGuard[OSError]:
+    """Say whether the system refused a file or folder that the user named, or that a command needs."""
+    return isinstance(error, OSError) and error.filename is not None

@@ -1,5 +1,6 @@
 """The flags, as data: which words, what they mean, how their values are read."""
 
+import argparse
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,20 +19,19 @@ class Flag:
 
 
 def seconds(text: str) -> float:
-    """Return the seconds of `90`, `1.5s`, `2m30s` or `1h`; ValueError if it is none of these."""
+    """Return the seconds of `90`, `1.5s`, `2m30s` or `1h`; ArgumentTypeError if it is none of these."""
     match = _DURATION.fullmatch(text)
     if match is None or not any(match.groups()):
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"{text!r} is no time: expected as in 90, 1.5s, 2m30s or 1h")
     hours, minutes, rest = match.groups()
     return int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(rest or 0)
 
 
 def positive(text: str) -> int:
-    """Return a whole number from 1; ValueError if it is none."""
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
-    return number
+    """Return a whole number from 1; ArgumentTypeError if it is none."""
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1")
+    return int(text)
 
 
 def switch(words: str, help_: str) -> Flag:

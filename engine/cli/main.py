@@ -18,7 +18,7 @@ from engine.cli import (
     state_commands,
     terminal,
 )
-from engine.cli.errors import CliError, Declined, Exit, exit_code, misused
+from engine.cli.errors import CliError, Declined, Exit, exit_code, is_about_a_file, misused
 from engine.cli.operations import Deployment
 from engine.cli.session import Given, Session
 from engine.cli.terminal import Terminal
@@ -114,9 +114,14 @@ def _report(error: BaseException, talk: Terminal, *, verbose: bool) -> Exit:
     if verbose or code == Exit.INTERNAL:
         talk.trace(error)
     if not isinstance(error, Declined):
-        text = str(error) if isinstance(error, CliError | EngineError) else f"{type(error).__name__}: {error}"
-        talk.warn(Text("error: ", style="bold red").append(text, style="default"))
+        talk.warn(Text("error: ", style="bold red").append(_text(error), style="default"))
     return code
+
+
+def _text(error: BaseException) -> str:
+    if is_about_a_file(error):
+        return f"cannot open or write {error.filename}: {error.strerror}"
+    return str(error) if isinstance(error, CliError | EngineError) else f"{type(error).__name__}: {error}"
 
 
 def run() -> None:

@@ -122,8 +122,8 @@ def export(session: Session, args: argparse.Namespace) -> int:
 
 def import_deployment(session: Session, args: argparse.Namespace) -> int:
     """Replace the state by an exported deployment, from a file or the standard input."""
-    text = Path(args.file).read_text(encoding="utf-8") if args.file else sys.stdin.read()
     try:
+        text = Path(args.file).read_text(encoding="utf-8") if args.file else sys.stdin.read()
         deployment = json.loads(text, parse_float=number)
     except ValueError as error:
         raise misused(f"the deployment is no JSON: {error}") from error

@@ -1,5 +1,6 @@
 """The stack commands: what is listed, made, renamed, exported, imported and forgotten."""
 
+import argparse
 import json
 import re
 from pathlib import Path
@@ -244,6 +245,69 @@ def test_times_are_written_as_in_go(text: str, seconds: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "soon", "-3", "3 s", "1d"])
 def test_what_is_no_time_is_refused(shop: Shop, text: str) -> None:
-    with pytest.raises(ValueError, match=f"^{re.escape(text)}$"):
+    with pytest.raises(argparse.ArgumentTypeError, match=f"^{re.escape(repr(text))} is no time: expected"):
         flags.seconds(text)
     assert shop.run("up", f"--lock-timeout={text}").code == 2
+
+
+def test_a_damaged_state_is_named_with_what_there_is_beside_it(deployed: Shop) -> None:
+    path = Path(deployed.env["PULUMI_BACKEND_URL"].removeprefix("file://"), ".pulumi/stacks/shop/dev.json")
+    path.write_text("garbage")
+
+    for argv in (("stack", "ls"), ("stack",), ("preview",), ("stack", "output"), ("destroy", "--yes")):
+        ended = deployed.run(*argv)
+        assert ended.code == 1
+        assert ended.err == (
+            f"error: stack shop/dev: the state is no JSON: Expecting value: line 1 column 1 (char 0) (file "
+            f"file://{path}; the state before the last write is beside it as .bak, earlier ones are in "
+            ".pulumi/backups/shop/dev)\n"
+        )
+    path.with_suffix(".json.bak").rename(path)
+    deployed.ok("preview")
+
+
+def test_an_import_without_a_deployment_leaves_the_state_alone(deployed: Shop, tmp_path: Path) -> None:
+    before = deployed.ok("export")
+    (tmp_path / "empty.json").write_text('{"version": 3}')
+
+    ended = deployed.run("stack", "import", "--file", str(tmp_path / "empty.json"))
+
+    assert (ended.code, ended.err) == (
+        1,
+        "error: the file holds no deployment; give what `stack export` wrote\n",
+    )
+    assert deployed.ok("export") == before
+
+
+def test_files_that_cannot_be_opened_are_named(dev: Shop, tmp_path: Path) -> None:
+    missing = str(tmp_path / "missing" / "file.json")
+    (tmp_path / "latin").write_bytes(b'"\xff"')
+
+    for argv in (("import", "--file", missing), ("export", "--file", missing)):
+        ended = dev.run(*argv)
+        assert (ended.code, ended.err) == (
+            1,
+            f"error: cannot open or write {missing}: No such file or directory\n",
+        )
+    ended = dev.run("import", "--file", str(tmp_path / "latin"))
+    assert ended.code == 2
+    assert ended.err.startswith("error: the deployment is no JSON: ")
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (("up", "--yess"), "unrecognized arguments: --yess; did you mean --yes?\nusage: python -m engine up"),
+        (("stack", "ls", "extra"), "unrecognized arguments: extra\nusage: python -m engine stack ls"),
+        (("up", "--parallel", "0"), "argument -p/--parallel: '0' is no whole number from 1"),
+        (
+            ("up", "--lock-timeout", "soon"),
+            "argument --lock-timeout: 'soon' is no time: expected as in 90, 1.5s, 2m30s or 1h",
+        ),
+    ],
+)
+def test_a_mistyped_flag_is_told_with_what_is_allowed(dev: Shop, argv: tuple[str, ...], message: str) -> None:
+    ended = dev.run(*argv)
+
+    assert ended.code == 2
+    assert ended.err.startswith(f"error: {message}")
