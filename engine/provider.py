@@ -133,7 +133,7 @@ class ResourceGone(ProviderError):
 
 
 class OutcomeUnknown(Exception):
-    """A create got no answer: the resource may exist or not. The call stays on record as pending."""
+    """A create or update got no answer: it may have taken effect. The call stays on record as pending."""
 
 
 class PartialFailure(ProviderError):

@@ -48,9 +48,8 @@ def create(target: Target, document: Json, *, manager: str, upsert: bool = False
         except NotFound as error:
             # Of Kubernetes' own kinds only the namespace can be what is missing for now.
             lasting = target.kind.builtin and not error.message.startswith("namespaces ")
-            if lasting or pause is None or time.monotonic() + pause > deadline:
+            if lasting or pause is None or time.monotonic() + pause > deadline or target.canceled.wait(pause):
                 raise
-            time.sleep(pause)
     raise AssertionError("unreachable")
 
 

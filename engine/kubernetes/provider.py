@@ -219,7 +219,8 @@ class KubernetesProvider:
                 target, document, live, identity, self._settings, managers, ignore_changes
             )
         except Unreachable as error:
-            raise explained(error, "update", target) from error
+            # It may have taken effect. On record as pending it is looked at before the next update.
+            raise OutcomeUnknown(explanation(error, "update", target)) from error
         except ApiError as error:
             if is_missing(error):
                 raise ResourceGone(explanation(error, "update", target)) from error
@@ -394,6 +395,3 @@ class KubernetesProvider:
         hooks = [key for key in annotations_of(news) if key.startswith(HELM_HOOK)]
         if hooks and self._settings.helm_hook_warnings:
             logger.warning("%s: Helm's hooks are not carried out (%s)", urn, ", ".join(hooks))
-
-    def _reachable(self) -> Cluster:
-        return self._addressing.cluster()

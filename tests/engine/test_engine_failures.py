@@ -8,7 +8,7 @@ import pulumi
 import pytest
 
 from engine import Engine, StackRef, UpdateFailed
-from engine.provider import Properties
+from engine.provider import OutcomeUnknown, Properties
 from tests.engine import states
 from tests.engine.fake import FakeCloud, Thing, World
 
@@ -333,3 +333,22 @@ def test_what_is_not_supported_is_refused_by_name_with_nothing_changed(
 
     assert world.resources == {}
     assert world.names("create") == []
+
+
+def test_an_update_without_an_answer_is_undone_by_who_goes_back_to_the_old_program(
+    engine: Engine, stack: StackRef, world: World, root: Path
+) -> None:
+    engine.up(stack, lambda: Thing("a", size=1))
+
+    def take_effect(id_: str, outputs: Properties) -> None:
+        world.resources[id_] = outputs
+        raise OutcomeUnknown("no answer")
+
+    world.faults["update", "a"] = take_effect
+    with pytest.raises(UpdateFailed, match="no answer"):
+        engine.up(stack, lambda: Thing("a", size=2))
+    world.heal()
+
+    assert engine.up(stack, lambda: Thing("a", size=1)).changes == {"same": 1, "update": 1}
+    assert world.named("a")["size"] == 1
+    assert "pending_operations" not in states.latest(root, stack)

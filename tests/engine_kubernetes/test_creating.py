@@ -99,6 +99,18 @@ def test_a_create_waits_for_its_namespace(provider, server, monkeypatch):
     assert len(server.requests) == 3
 
 
+def test_who_is_canceled_waits_for_no_namespace(provider, server):
+    def missing(request):
+        provider.cancel()
+        return status(404, "NotFound", 'namespaces "default" not found')
+
+    server.handler = missing
+
+    with pytest.raises(ProviderError, match=r'namespaces "default" not found'):
+        provider.create(urn=URN, inputs=inputs(a="1"))
+    assert len(server.requests) == 1
+
+
 def test_a_kind_that_this_server_does_not_serve_is_not_waited_for(provider, server):
     with pytest.raises(ProviderError, match="nothing at"):
         provider.create(urn=URN, inputs=inputs(a="1"))

@@ -1,11 +1,12 @@
 """Updates: ownership handed over once, then one request; conflicts, guards, ignored fields."""
 
 import json
+import threading
 
 import pytest
 
 from engine.kubernetes import KubernetesProviders
-from engine.provider import PartialFailure, ProviderError
+from engine.provider import OutcomeUnknown, PartialFailure, ProviderError
 
 from .settings_map import ENTRY, URN, inputs, live, ours, outputs, update
 from .tinyserver import Answer, status
@@ -203,6 +204,25 @@ def test_ignored_fields_that_are_only_ours_keep_their_live_value(provider, serve
     update(provider, old, new, outputs(old, ours()), ignore_changes=("data.a",))
 
     assert server.requests[1].body["data"] == {"a": "live", "b": "2"}
+
+
+def test_an_update_without_an_answer_may_have_taken_effect(provider, server):
+    """So it stays on record as pending, and the object is looked at before the next update."""
+    over = threading.Event()
+
+    def hang(request):
+        over.wait(20)
+        return Answer(200, live(inputs(a="2"), ours()))
+
+    server.handler = hang
+    provider.configure(
+        {"kubeconfig": server.kubeconfig(), "kubeClientSettings": json.dumps({"timeout": 0.2})}
+    )
+    old = inputs(a="1")
+
+    with pytest.raises(OutcomeUnknown, match="cannot update ConfigMap default/settings: no answer"):
+        update(provider, old, inputs(a="2"), outputs(old, ours()))
+    over.set()
 
 
 def test_skipping_updates_of_unreachable_clusters_leaves_resources_as_recorded():
