@@ -5,6 +5,7 @@ from concurrent.futures import Future
 from engine.construct import Constructed, Constructs, Registered
 from engine.errors import Unsupported
 from engine.goals import Goal
+from engine.masking import masking
 from engine.provider import ProviderError
 from engine.providers import Providers
 from engine.registration import Registrar
@@ -37,7 +38,8 @@ class Components:
                 return pool.submit(self._register, resource, goal)
 
             try:
-                return provider.construct(goal, register, preview=self._run.preview)
+                with masking(goal.inputs):
+                    return provider.construct(goal, register, preview=self._run.preview)
             except ProviderError as error:
                 self._run.fail(f"{goal.type} resource {goal.name!r} has a problem: {error}", cause=error)
                 raise Stopped from error

@@ -90,7 +90,7 @@ def _identity(document: Json) -> tuple[str, str]:
 
 def _content(name: str) -> str:
     try:
-        return Path(name).read_text()
+        return Path(name).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ProviderError(f"the manifest {name!r} cannot be read: {error}") from error
 
@@ -104,7 +104,10 @@ def _fetched(url: str) -> str:
         raise ProviderError(f"the manifest {url} cannot be fetched: {error}") from error
     if response.status != 200:
         raise ProviderError(f"the manifest {url} cannot be fetched: HTTP status {response.status}")
-    return response.data.decode()
+    try:
+        return response.data.decode()
+    except UnicodeDecodeError as error:
+        raise ProviderError(f"the manifest {url} is no text: {error}") from error
 
 
 def _with_text_keys(value: Any) -> Any:

@@ -13,7 +13,7 @@ from engine import Engine, FileBackend, StackRef, UpdateFailed
 from engine.construct import Constructed, Register
 from engine.goals import Goal
 from engine.provider import ProviderError
-from engine.values import UNKNOWN, ResourceReference
+from engine.values import UNKNOWN, ResourceReference, unwrap
 from tests.engine import states
 from tests.engine.fake import FakeCloud, FakeProvider, Thing, World
 
@@ -26,7 +26,7 @@ class PairProvider(FakeProvider):
 
     def construct(self, component: Goal, register: Register, *, preview: bool) -> Constructed:
         if component.inputs.get("refuse"):
-            raise ProviderError("it does not want to")
+            raise ProviderError(f"it does not want to: {unwrap(component.inputs)}")
         pair = register(dataclasses.replace(component, inputs={})).result()
         size = component.inputs.get("size", 1)
         first = register(thing(f"{component.name}-first", pair.urn, size=size)).result()
@@ -151,6 +151,13 @@ def test_a_component_that_is_refused_fails_the_run(engine: Engine, stack: StackR
         UpdateFailed, match=r"fake:index:Pair resource 'p' has a problem: it does not want to"
     ):
         engine.up(stack, lambda: Pair("p", refuse=True))
+
+
+def test_what_a_refused_component_quotes_is_masked(engine: Engine, stack: StackRef) -> None:
+    with pytest.raises(UpdateFailed, match=r"does not want to: .*\[secret\]") as failure:
+        engine.up(stack, lambda: Pair("p", refuse=True, password=pulumi.Output.secret("hunter2")))
+
+    assert "hunter2" not in str(failure.value.diagnostics)
 
 
 def test_a_child_that_fails_fails_the_run(engine: Engine, stack: StackRef, world: World, root: Path) -> None:

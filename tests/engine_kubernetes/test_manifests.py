@@ -1,6 +1,9 @@
 """Reading YAML manifests as Kubernetes' tools do."""
 
+import functools
+import http.server
 import json
+import threading
 
 import pytest
 from hypothesis import given
@@ -148,3 +151,17 @@ def test_urls_are_fetched(server):
     ]
     with pytest.raises(ProviderError, match="HTTP status 404"):
         list(read([f"{server.url}/none.yaml"], patterns=True))
+
+
+def test_what_is_no_text_is_refused_with_its_place(tmp_path):
+    (tmp_path / "binary.yaml").write_bytes(b"a: \xff")
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with http.server.HTTPServer(("127.0.0.1", 0), handler) as web:
+        thread = threading.Thread(target=web.handle_request)
+        thread.start()
+        url = f"http://127.0.0.1:{web.server_port}/binary.yaml"
+        with pytest.raises(ProviderError, match=rf"the manifest {url} is no text"):
+            list(read([url], patterns=True))
+        thread.join()
+    with pytest.raises(ProviderError, match=r"binary\.yaml' cannot be read"):
+        list(read([f"{tmp_path}/binary.yaml"], patterns=True))
