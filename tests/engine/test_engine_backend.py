@@ -145,6 +145,8 @@ def dead_pid() -> int:
         pytest.param({"hostname": "elsewhere"}, 0, id="another host"),
         pytest.param({"hostname": "elsewhere", "age": 1000}, 1, id="too old"),
         pytest.param({"hostname": "elsewhere", "age": 100, "leaseSeconds": 60}, 1, id="not touched for long"),
+        pytest.param({"pid": 1, "age": 100, "leaseSeconds": 60}, 0, id="of a process that is seen to live"),
+        pytest.param({"pid": 1, "age": 1000, "leaseSeconds": 60}, 1, id="too old even so"),
         pytest.param({"hostname": "elsewhere", "age": 30, "leaseSeconds": 60}, 0, id="touched of late"),
         pytest.param({"hostname": "elsewhere", "age": 100}, 0, id="of the CLI, which touches none"),
         pytest.param({"hostname": "elsewhere", "age": 100, "leaseSeconds": "60 s"}, 0, id="unreadable"),
