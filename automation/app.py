@@ -12,7 +12,7 @@ from automation.errors import InvalidEvent, PlatformError
 from automation.events import BuildComplete, Event, FunctionId, Notice, Reply
 from automation.ports import BuildObserver, DeploymentEngine, SourceStore
 from automation.reconciler import Reconciler
-from automation.runner import Runner, utc_now
+from automation.runner import Runner, Wrappers, utc_now
 from automation.settings import AutomationSettings
 from automation.worker import Stats, Worker
 
@@ -133,20 +133,20 @@ def create(settings: AutomationSettings) -> Automation:
 
     engine = engines.create(settings)
     warmup.preview_once(engine, settings)
-    wrapper = wrappers.read(settings.runtimes_folder / "python" / "wrapper")
+    files = wrappers.read_all(settings.runtimes_folder)
     observer = KubernetesBuilds(settings)
-    return assemble(settings, engine, S3Store(settings), wrapper, observer)
+    return assemble(settings, engine, S3Store(settings), files, observer)
 
 
 def assemble(
     settings: AutomationSettings,
     engine: DeploymentEngine,
     store: SourceStore,
-    wrapper: Mapping[str, bytes],
+    wrappers: Wrappers,
     observer: BuildObserver,
 ) -> Automation:
     """Return an automation over the given adapters."""
-    runner = Runner(engine=engine, store=store, settings=settings, wrapper=wrapper)
+    runner = Runner(engine=engine, store=store, settings=settings, wrappers=wrappers)
     worker = Worker(runner.handle, threads=settings.workers, limit=settings.queue_limit)
     checks = {"storage": store.check, "state": engine.check}
     reconciler = Reconciler(observer, runner.awaits, utc_now)

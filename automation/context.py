@@ -1,14 +1,12 @@
 """A parser's files in, a build context out: a gzip tar with a generated Dockerfile. Pure and deterministic.
 
 Equal files give equal bytes on any machine, so the hash of the content names the image and spares a second
-build. The user's requirements.txt is taken as it is and handed to pip as a file: no line of it ever meets a
-shell.
+build. The user's files lie under `code/` byte for byte, manifests included; what is ours lies beside it.
 """
 
 import gzip
 import hashlib
 import io
-import json
 import re
 import tarfile
 from collections.abc import Mapping
@@ -16,7 +14,10 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
 
+from automation import dockerfiles, languages, manifests
+from automation.dockerfiles import Toolchain
 from automation.errors import InvalidEvent
+from automation.languages import GO, NODEJS, Detected
 
 MAX_FILES: Final = 500
 MAX_FILE_BYTES: Final = 10 * 1024 * 1024
@@ -24,12 +25,12 @@ MAX_TOTAL_BYTES: Final = 50 * 1024 * 1024
 MAX_PATH_CHARACTERS: Final = 200
 """Limits of what a parser may consist of; they bound memory and time of one event."""
 
-REQUIREMENTS: Final = "requirements.txt"
 COMPRESSION: Final = 1
 """Of gzip's levels: 6 makes a usual context 13 % smaller for more than twice the time."""
 
-_ENTRY_FILES: Final = ("parser.py", "main.py", "handler.py", "index.py")
-_OTHER_LANGUAGES: Final = {"nodejs": ("parser.js", "index.js", "package.json"), "go": ("parser.go", "go.mod")}
+_GO_MOD: Final = f"module parser\n\ngo {GO.versions[0]}\n".encode()
+"""For a folder without one, which then needs nothing but the standard library."""
+_MODULE_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,80}")
 _SEGMENT: Final = re.compile(r"[A-Za-z0-9_@+=,()\[\] .-]+")
 
 
@@ -43,27 +44,49 @@ class BuildContext:
     """Gzip tar."""
     handler: str
     """`module.function` that the wrapper is to call."""
+    language: str
 
 
-def assemble(
-    code: Mapping[str, bytes], wrapper: Mapping[str, bytes], *, base_image: str, language: str | None = None
-) -> BuildContext:
-    """Return the context of a Python parser. Raises InvalidEvent with every problem of the files."""
-    problems = check(code, language)
+@dataclass(frozen=True, kw_only=True)
+class Runtime:
+    """What the platform adds to a parser's files of one language."""
+
+    wrapper: Mapping[str, bytes]
+    """The runtime's files by path."""
+    tools: Toolchain
+
+
+def assemble(code: Mapping[str, bytes], runtime: Runtime, detected: Detected) -> BuildContext:
+    """Return the context of a parser of this language. Raises InvalidEvent with every problem found."""
+    problems = check(code)
     if problems:
-        raise InvalidEvent(f"the parser's files cannot be built: {problems[0]}", details=tuple(problems))
-    handler = f"{_entry(code).removesuffix('.py')}.handler"
-    requirements = code.get(REQUIREMENTS, b"")
+        raise _refusal(problems)
+    try:
+        handler, own = _own_files(code, runtime.tools, detected)
+    except manifests.InvalidManifest as error:
+        raise _refusal([str(error)]) from error
     files = {
-        "Dockerfile": dockerfile(base_image, handler, install=bool(requirements.strip())).encode(),
-        REQUIREMENTS: requirements,
-        **{f"wrapper/{path}": data for path, data in wrapper.items()},
+        **own,
+        **{f"wrapper/{path}": data for path, data in runtime.wrapper.items()},
         **{f"code/{path}": data for path, data in code.items()},
     }
-    return BuildContext(content_hash=content_hash(files), archive=pack(files), handler=handler)
+    return BuildContext(
+        content_hash=content_hash(files),
+        archive=pack(files),
+        handler=handler,
+        language=detected.language.name,
+    )
 
 
-def check(code: Mapping[str, bytes], language: str | None = None) -> list[str]:
+def detect(code: Mapping[str, bytes], language: str | None = None) -> Detected:
+    """Return the language of a parser's files and where its handler is. Raises InvalidEvent."""
+    try:
+        return languages.detect(code, language)
+    except languages.UnknownLanguage as error:
+        raise _refusal([*check(code), str(error)]) from error
+
+
+def check(code: Mapping[str, bytes]) -> list[str]:
     """Return what is wrong with a parser's files; an empty list if nothing is."""
     problems = [problem for path, data in sorted(code.items()) for problem in _file_problems(path, data)]
     folders = {str(folder) for path in code for folder in PurePosixPath(path).parents}
@@ -76,28 +99,41 @@ def check(code: Mapping[str, bytes], language: str | None = None) -> list[str]:
     total = sum(map(len, code.values()))
     if total > MAX_TOTAL_BYTES:
         problems.append(f"{total} bytes in all; at most {MAX_TOTAL_BYTES} are allowed")
-    return [*problems, *_language_problems(code, language)]
+    return problems
 
 
-def dockerfile(base_image: str, handler: str, *, install: bool) -> str:
-    """Return the Dockerfile of a Python function; dependencies come first, so that their layer is reused."""
-    install_step = (
-        "RUN python -m pip install --no-cache-dir --disable-pip-version-check --target=packages "
-        "-r requirements.txt\n"
-    )
-    return (
-        f"FROM {base_image}\n"
-        "ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PORT=8080\n"
-        "WORKDIR /app\n"
-        "COPY requirements.txt ./requirements.txt\n"
-        f"{install_step if install else ''}"
-        "COPY wrapper ./wrapper\n"
-        "COPY code ./code\n"
-        f"ENV HANDLER={json.dumps(handler)}\n"
-        "USER 1000:1000\n"
-        "EXPOSE 8080\n"
-        'ENTRYPOINT ["python", "-m", "wrapper"]\n'
-    )
+def _own_files(
+    code: Mapping[str, bytes], tools: Toolchain, detected: Detected
+) -> tuple[str, Mapping[str, bytes]]:
+    """Return the handler's name, and the files that are generated: a Dockerfile, and Go's `func main`."""
+    module = PurePosixPath(detected.entry).stem
+    if not _MODULE_NAME.fullmatch(module):
+        raise manifests.InvalidManifest(
+            f"{detected.entry} holds the handler, and its name is not of letters, digits, - and _; "
+            f"name it {detected.language.entries[0]}"
+        )
+    if detected.language is GO:
+        return _go_files(code, tools, detected.entry)
+    handler = f"{module}.handler"
+    if detected.language is NODEJS:
+        text = dockerfiles.nodejs(tools, handler, manifests.nodejs(code))
+    else:
+        text = dockerfiles.python(tools, handler, manifests.python(code))
+    return handler, {"Dockerfile": text.encode()}
+
+
+def _go_files(code: Mapping[str, bytes], tools: Toolchain, entry: str) -> tuple[str, Mapping[str, bytes]]:
+    added = {} if GO.manifest in code else {f"code/{GO.manifest}": _GO_MOD}
+    whole = {**code, **{path.removeprefix("code/"): data for path, data in added.items()}}
+    program = manifests.go_program(whole, entry)
+    handler = f"{PurePosixPath(entry).stem}.{program.handler}"
+    text = dockerfiles.go(tools, handler, manifests.go(whole), in_code=program.in_code)
+    generated = {f"generated/{manifests.GO_MAIN}": program.main.encode()}
+    return handler, {"Dockerfile": text.encode(), **generated, **added}
+
+
+def _refusal(problems: list[str]) -> InvalidEvent:
+    return InvalidEvent(f"the parser's files cannot be built: {problems[0]}", details=tuple(problems))
 
 
 def content_hash(files: Mapping[str, bytes]) -> str:
@@ -118,28 +154,6 @@ def pack(files: Mapping[str, bytes]) -> bytes:
             member.size, member.mode = len(data), 0o644
             archive.addfile(member, io.BytesIO(data))
     return gzip.compress(raw.getvalue(), COMPRESSION, mtime=0)
-
-
-def _entry(code: Mapping[str, bytes]) -> str:
-    """Return the file that holds the handler: a usual name, else the only Python file at the top."""
-    named = next((name for name in _ENTRY_FILES if name in code), None)
-    top = [path for path in code if path.endswith(".py") and "/" not in path]
-    return named or (top[0] if len(top) == 1 else "")
-
-
-def _language_problems(code: Mapping[str, bytes], language: str | None) -> list[str]:
-    if language not in (None, "python"):
-        return [f"language {language!r} cannot be built yet; python can"]
-    if not code:
-        return ["there are no files; put parser.py (and requirements.txt) there"]
-    if _entry(code):
-        return []
-    other = next(
-        (name for name, files in _OTHER_LANGUAGES.items() if any(file in code for file in files)), None
-    )
-    if other:
-        return [f"this looks like {other}, which cannot be built yet; python can"]
-    return [f"none of {', '.join(_ENTRY_FILES)} is there; name the file with the handler parser.py"]
 
 
 def _file_problems(path: str, data: bytes) -> list[str]:

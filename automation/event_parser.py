@@ -27,21 +27,13 @@ from automation.events import (
     Notice,
     ServiceDelete,
 )
+from automation.languages import RUNTIMES
 
 LEGACY: Final = "network.notifi.lambda."
 NEWER: Final = "io.knative.lambda."
 
 MAX_MESSAGE_CHARACTERS: Final = 2048
 MAX_LOG_TAIL_CHARACTERS: Final = 8192
-
-RUNTIMES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {
-        "python": ("python3.11", "python3.12", "python3.13"),
-        "nodejs": ("nodejs18", "nodejs20", "nodejs22"),
-        "go": ("go1.20", "go1.21", "go1.25"),
-    }
-)
-"""Accepted languages, and the runtimes of each."""
 
 FAILURE_REASONS: Final = (
     "oom",

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from automation import answers, building, context, machine, record, retry
+from automation import answers, building, context, languages, machine, record, retry
 from automation.description import describe
 from automation.errors import DeployFailed, PlanOutdated, PlatformError
 from automation.events import BuildStart, EventMeta, FunctionEvent, FunctionId, Reply
@@ -39,6 +39,9 @@ from components import naming
 
 _LOG: Final = logging.getLogger(__name__)
 
+Wrappers = Mapping[str, Mapping[str, bytes]]
+"""The files of the runtimes' wrappers by path, by language."""
+
 Clock = Callable[[], datetime.datetime]
 """Tells the time, with a time zone."""
 
@@ -63,7 +66,7 @@ class _Run:
     engine: DeploymentEngine
     store: SourceStore
     settings: AutomationSettings
-    wrapper: Mapping[str, bytes]
+    wrappers: Wrappers
     clock: Clock
     version: str
     state: FunctionState
@@ -104,10 +107,13 @@ class _Run:
 
     def _assembled(self, command: PrepareContext) -> _Prepared:
         event, function = command.event, command.event.function
-        code = self.store.read(source_of(event, self.settings))
-        made = context.assemble(
-            code, self.wrapper, base_image=self.settings.base_image(event.runtime), language=event.language
+        code = languages.named(self.store.read(source_of(event, self.settings)), event.language)
+        detected = context.detect(code, event.language)
+        runtime = context.Runtime(
+            wrapper=self.wrappers[detected.language.name],
+            tools=self.settings.toolchain(detected.language, event.runtime),
         )
+        made = context.assemble(code, runtime, detected)
         ids = _ids(function)
         ready = ContextReady(
             event=event,
@@ -164,12 +170,12 @@ class Runner:
         engine: DeploymentEngine,
         store: SourceStore,
         settings: AutomationSettings,
-        wrapper: Mapping[str, bytes],
+        wrappers: Wrappers,
         clock: Clock = utc_now,
     ) -> None:
         self._engine = engine
         self._clock = clock
-        self._parts = (engine, store, settings, wrapper, clock)
+        self._parts = (engine, store, settings, wrappers, clock)
         self._jitter = random.Random()  # noqa: S311 - spreads retries, guards nothing
 
     def handle(self, event: FunctionEvent, superseded: tuple[EventMeta, ...] = ()) -> Reply:

@@ -1,14 +1,14 @@
 """The automation's settings, typed. Who reads them from where is the service's business."""
 
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 
+from automation import languages
+from automation.dockerfiles import Toolchain
+from automation.errors import InvalidEvent
+from automation.languages import Language
 from components import naming
 from components.engines import EMBEDDED
-
-_TAG_VERSION: Final = re.compile(r"(?<=:)3\.\d+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +47,18 @@ class AutomationSettings:
     """Image with the `monitor` package."""
     python_base_image: str = "python:3.11-slim"
     """Base of Python functions; a runtime that the event names takes the place of the tag's version."""
+    nodejs_base_image: str = "node:22-slim"
+    """Base of Node.js functions; likewise."""
+    go_base_image: str = "golang:1.25-alpine"
+    """What Go functions are compiled in; likewise."""
+    go_run_image: str = "alpine:3.22"
+    """What compiled Go functions run in; of it they use the certificate authorities."""
+    python_index_url: str = ""
+    """pip's index for builds, a URL without credentials; empty: the base image's."""
+    npm_registry_url: str = ""
+    """npm's registry for builds, likewise."""
+    go_proxy: str = ""
+    """GOPROXY for builds, likewise."""
     build_deadline_seconds: int = 1800
     """Longest run of a build."""
     region: str = "us-west-2"
@@ -97,10 +109,23 @@ class AutomationSettings:
         """Return the URL of a function by its name."""
         return self.function_url.format(name=name, namespace=self.namespace)
 
-    def base_image(self, runtime: str | None) -> str:
-        """Return the base image for a runtime such as `python3.11`; None: the base image as it is set."""
-        version = (runtime or "").removeprefix("python")
-        return _TAG_VERSION.sub(version, self.python_base_image) if version else self.python_base_image
+    def toolchain(self, language: Language, runtime: str | None) -> Toolchain:
+        """Return what a language is built with; the version of a runtime takes that of the base image's tag.
+
+        Raises InvalidEvent for a runtime when the base image's tag names no version.
+        """
+        image, run_image, mirror = {
+            languages.PYTHON.name: (self.python_base_image, "", self.python_index_url),
+            languages.NODEJS.name: (self.nodejs_base_image, "", self.npm_registry_url),
+            languages.GO.name: (self.go_base_image, self.go_run_image, self.go_proxy),
+        }[language.name]
+        chosen = languages.with_version(image, language.version_of(runtime))
+        if chosen is None:
+            raise InvalidEvent(
+                f"runtime {runtime} cannot be chosen: this platform builds {language.name} on {image}, "
+                "whose tag names no version; leave `runtime` out"
+            )
+        return Toolchain(base_image=chosen, run_image=run_image, mirror=mirror)
 
     @property
     def image_repository(self) -> str:

@@ -141,6 +141,12 @@ def _builds(variables: Variables) -> dict[str, Any]:
         "executor_image": variables.required("KANIKO_IMAGE", IMAGE),
         "monitor_image": variables.required("MONITOR_IMAGE", IMAGE),
         "python_base_image": variables.text("PYTHON_BASE_IMAGE", IMAGE),
+        "nodejs_base_image": variables.text("NODE_BASE_IMAGE", IMAGE),
+        "go_base_image": variables.text("GO_BASE_IMAGE", IMAGE),
+        "go_run_image": variables.text("GO_RUN_IMAGE", IMAGE),
+        "python_index_url": variables.text("PYTHON_INDEX_URL", syntax.MIRROR),
+        "npm_registry_url": variables.text("NPM_REGISTRY_URL", syntax.MIRROR),
+        "go_proxy": variables.text("GO_PROXY", syntax.GO_PROXY),
         "build_deadline_seconds": variables.count("BUILD_DEADLINE_SECONDS", maximum=24 * 3600),
     }
 

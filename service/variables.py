@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from automation import dockerfiles
 from automation.event_fields import Syntax, shown
 
 MAX_SECONDS: Final = 3600.0
@@ -39,6 +40,8 @@ BACKEND_URL: Final = _pattern(r"(?:file|s3)://[ -~]+", "a URL that begins with f
 FUNCTION_URL: Final = _pattern(
     r"https?://(?:[^\s{}]|\{name\}|\{namespace\})+", "an http or https URL with {name} and {namespace} in it"
 )
+MIRROR: Final = Syntax(dockerfiles.URL_ALLOWED, dockerfiles.is_mirror)
+GO_PROXY: Final = Syntax(dockerfiles.PROXY_ALLOWED, dockerfiles.is_proxy)
 PATH: Final = _pattern(r"[^\x00-\x1f]{1,4096}", "a path")
 
 

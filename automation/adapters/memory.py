@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from automation.context import MAX_FILE_BYTES, MAX_FILES, MAX_TOTAL_BYTES
 from automation.errors import InvalidEvent, SourceNotFound
+from automation.languages import object_name
 from automation.ports import Source
 
 
@@ -55,8 +56,7 @@ class MemoryStore:
         data = self._snapshot().get((source.bucket, source.key.rstrip("/")))
         if data is None:
             raise SourceNotFound(f"there is no code at s3://{source.bucket}/{source.key}")
-        name = source.key.rstrip("/").rpartition("/")[2]
-        return {name if name.endswith(".py") else "parser.py": data}
+        return {object_name(source.key): data}
 
     def _snapshot(self) -> dict[tuple[str, str], bytes]:
         with self._lock:

@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from automation.context import MAX_FILE_BYTES, MAX_FILES, MAX_TOTAL_BYTES
 from automation.errors import DependencyUnavailable, InvalidEvent, SourceNotFound
+from automation.languages import object_name
 from automation.ports import Source
 from automation.settings import AutomationSettings
 
@@ -37,7 +38,7 @@ class S3Store:
         with _translated(f"s3://{source.bucket}/{source.key}"):
             keys = self._list(source.bucket, folder)
             if not keys:
-                return {_file_name(source.key): self._get(source.bucket, source.key.rstrip("/"))}
+                return {object_name(source.key): self._get(source.bucket, source.key.rstrip("/"))}
             # A single file, the usual case, is read here: handing it to a thread and back gains nothing.
             read_all = map if len(keys) == 1 else self._readers.map
             bodies = read_all(lambda key: self._get(source.bucket, key), keys)
@@ -134,12 +135,6 @@ def _session() -> botocore.session.Session:
     session = botocore.session.get_session()
     session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=str)
     return session
-
-
-def _file_name(key: str) -> str:
-    """Return the path of a single object's code: its own name if that says Python, else the usual one."""
-    name = key.rstrip("/").rpartition("/")[2]
-    return name if name.endswith(".py") else "parser.py"
 
 
 def _refuse_leftovers(answer: dict[str, Any]) -> None:

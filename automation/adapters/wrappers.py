@@ -2,7 +2,14 @@
 
 from pathlib import Path
 
+from automation.languages import LANGUAGES
+
 _SUFFIXES = {".py", ".json", ".mod", ".go", ".js", ".mjs"}
+
+
+def read_all(folder: Path) -> dict[str, dict[str, bytes]]:
+    """Return the wrappers of all languages by name, from the runtimes folder. Raises FileNotFoundError."""
+    return {name: read(folder / name / "wrapper") for name in LANGUAGES}
 
 
 def read(folder: Path) -> dict[str, bytes]:

@@ -28,7 +28,11 @@ from automation.worker import Worker
 from engine import Engine, FileBackend
 from tests.automation.clusters import Cluster
 
-WRAPPER = {"__init__.py": b"", "__main__.py": b"print('wrapper')\n"}
+WRAPPERS = {
+    "python": {"__init__.py": b"", "__main__.py": b"print('wrapper')\n"},
+    "nodejs": {"main.js": b""},
+    "go": {"go.mod": b"", "main.go": b""},
+}
 CODE = b"def handler(event):\n    return event\n"
 DIGEST = "sha256:" + "d" * 64
 
@@ -70,7 +74,7 @@ class World:
         engine = Engine(FileBackend(self.settings.backend_url), {"kubernetes": self.cluster})
         self.engine = Deployments(engine, self.settings.project, {})
         self.runner = Runner(
-            engine=self.engine, store=self.store, settings=self.settings, wrapper=WRAPPER, clock=self.clock
+            engine=self.engine, store=self.store, settings=self.settings, wrappers=WRAPPERS, clock=self.clock
         )
         worker = Worker(self.runner.handle, threads=self.settings.workers, limit=self.settings.queue_limit)
         checks = {"storage": self.store.check, "state": self.engine.check}

@@ -6,6 +6,8 @@ import pytest
 
 from automation import app
 from automation.adapters import engines, wrappers
+from automation.errors import InvalidEvent
+from automation.languages import LANGUAGES
 from automation.settings import AutomationSettings
 
 REQUIRED = {
@@ -57,6 +59,12 @@ def test_the_promised_defaults():
         "pull_secret": "",
         "push_secret": "",
         "python_base_image": "python:3.11-slim",
+        "nodejs_base_image": "node:22-slim",
+        "go_base_image": "golang:1.25-alpine",
+        "go_run_image": "alpine:3.22",
+        "python_index_url": "",
+        "npm_registry_url": "",
+        "go_proxy": "",
         "build_deadline_seconds": 1800,
         "region": "us-west-2",
         "function_timeout_seconds": 60,
@@ -69,15 +77,36 @@ def test_the_promised_defaults():
 
 
 @pytest.mark.parametrize(
-    ("runtime", "image"),
+    ("language", "runtime", "image"),
     [
-        (None, "mirror.test:5000/python:3.11-slim"),
-        ("python3.12", "mirror.test:5000/python:3.12-slim"),
-        ("python3.13", "mirror.test:5000/python:3.13-slim"),
+        ("python", None, "mirror.test:5000/python:3.11-slim"),
+        ("python", "python3.12", "mirror.test:5000/python:3.12-slim"),
+        ("python", "python3.13", "mirror.test:5000/python:3.13-slim"),
+        ("python", "python3.9", "mirror.test:5000/python:3.11-slim"),
+        ("nodejs", None, "mirror.test:5000/node:22.4.1-slim"),
+        ("nodejs", "nodejs20", "mirror.test:5000/node:20-slim"),
+        ("nodejs", "nodejs18", "mirror.test:5000/node:20-slim"),
+        ("go", "go1.21", "golang:1.24"),
+        ("go", "go1.26", "golang:1.26"),
     ],
 )
-def test_the_runtime_chooses_the_base_images_version(runtime, image):
-    assert settings(python_base_image="mirror.test:5000/python:3.11-slim").base_image(runtime) == image
+def test_the_runtime_chooses_the_base_images_version(language, runtime, image):
+    made = settings(
+        python_base_image="mirror.test:5000/python:3.11-slim",
+        nodejs_base_image="mirror.test:5000/node:22.4.1-slim",
+        go_base_image="golang:1.25",
+    )
+
+    assert made.toolchain(LANGUAGES[language], runtime).base_image == image
+
+
+@pytest.mark.parametrize("image", ["team/python", "python:slim", "python:3.11@sha256:" + "0" * 64])
+def test_a_runtime_that_the_base_image_cannot_give_is_refused(image):
+    made = settings(python_base_image=image)
+
+    assert made.toolchain(LANGUAGES["python"], None).base_image == image
+    with pytest.raises(InvalidEvent, match=r"runtime python3\.12 cannot be chosen: .* leave `runtime` out"):
+        made.toolchain(LANGUAGES["python"], "python3.12")
 
 
 def test_secrets_are_not_shown():

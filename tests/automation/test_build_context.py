@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from automation import context
+from automation.dockerfiles import Toolchain
 from automation.errors import InvalidEvent
 
 WRAPPER = {"__init__.py": b"", "__main__.py": b"run()\n"}
@@ -17,8 +18,11 @@ PATHS = st.from_regex(r"[a-z0-9_]{1,8}(/[a-z0-9_]{1,8}){0,2}\.(py|txt|json)", fu
 FILES = st.dictionaries(PATHS, st.binary(max_size=64), max_size=6)
 
 
-def made(code=CODE, wrapper=WRAPPER, **options):
-    return context.assemble(code, wrapper, **{"base_image": "python:3.11-slim", **options})
+def made(code=CODE, wrapper=WRAPPER, language=None, base_image="python:3.11-slim"):
+    tools = Toolchain(base_image=base_image, run_image="alpine:3.22")
+    return context.assemble(
+        code, context.Runtime(wrapper=wrapper, tools=tools), context.detect(code, language)
+    )
 
 
 def unpacked(archive):
@@ -32,7 +36,6 @@ def test_a_context_holds_the_code_the_wrapper_and_a_dockerfile():
 
     assert files == {
         "Dockerfile": files["Dockerfile"],
-        "requirements.txt": requirements,
         "wrapper/__init__.py": b"",
         "wrapper/__main__.py": b"run()\n",
         "code/parser.py": CODE["parser.py"],
@@ -46,7 +49,7 @@ def test_the_dockerfile_installs_dependencies_before_it_copies_code():
         "FROM python:3.11-slim\n"
         "ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PORT=8080\n"
         "WORKDIR /app\n"
-        "COPY requirements.txt ./requirements.txt\n"
+        "COPY code/requirements.txt ./requirements.txt\n"
         "RUN python -m pip install --no-cache-dir --disable-pip-version-check --target=packages "
         "-r requirements.txt\n"
         "COPY wrapper ./wrapper\n"
@@ -121,8 +124,6 @@ def test_the_handler_is_in_the_usual_file(files, handler):
     [
         pytest.param({}, "there are no files", id="empty"),
         pytest.param({"a.py": b"", "b.py": b""}, "name the file with the handler parser.py", id="no-entry"),
-        pytest.param({"index.js": b""}, "this looks like nodejs", id="node"),
-        pytest.param({"parser.go": b"", "go.mod": b""}, "this looks like go", id="go"),
         pytest.param({**CODE, "../evil.py": b""}, "path '../evil.py' is not allowed", id="upwards"),
         pytest.param({**CODE, "/etc/passwd": b""}, "path '/etc/passwd' is not allowed", id="absolute"),
         pytest.param({**CODE, "a//b.py": b""}, "is not allowed", id="empty-segment"),

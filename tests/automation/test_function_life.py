@@ -261,8 +261,8 @@ async def test_a_single_object_is_code_too(world):
     assert reply.status == "started"
 
 
-async def test_another_language_is_refused_by_name(world):
-    with pytest.raises(InvalidEvent, match="language 'go' cannot be built yet; python can"):
+async def test_a_language_that_the_files_are_not_in_is_refused(world):
+    with pytest.raises(InvalidEvent, match=r"name the file with the handler parser\.go"):
         await world.send(world.build_start(language="go"))
 
 

@@ -114,7 +114,7 @@ def test_a_folder_may_be_named_without_its_slash(bench):
 def test_a_single_object_is_one_file(bench, key):
     bench.put("global/parser/p1", b"code")
 
-    assert bench.store.read(Source(bucket=BUCKET, key=key)) == {"parser.py": b"code"}
+    assert bench.store.read(Source(bucket=BUCKET, key=key)) == {"parser": b"code"}
 
 
 def test_a_single_python_object_keeps_its_name(bench):

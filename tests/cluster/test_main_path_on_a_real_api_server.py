@@ -106,8 +106,8 @@ async def automation(
     store = MemoryStore(settings.context_bucket)
     code = b"def handler(event):\n    return {}\n"
     store.objects[settings.source_bucket, "global/parser/p1/parser.py"] = code
-    wrapper = wrappers.read(settings.runtimes_folder / "python" / "wrapper")
-    automation = assemble(settings, engines.create(settings), store, wrapper, KubernetesBuilds(settings))
+    files = wrappers.read_all(settings.runtimes_folder)
+    automation = assemble(settings, engines.create(settings), store, files, KubernetesBuilds(settings))
     yield automation
     await automation.close(10)
 

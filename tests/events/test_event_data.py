@@ -148,7 +148,8 @@ def test_all_problems_are_reported_at_once():
 
 def test_a_runtime_of_another_language_is_refused():
     assert problems(START, {**IDS, "language": "python", "runtime": "nodejs20"}) == (
-        'runtime: "nodejs20" is not allowed; allowed: python3.11, python3.12, python3.13',
+        'runtime: "nodejs20" is not allowed; allowed: python3.9, python3.10, python3.11, '
+        "python3.12, python3.13",
     )
 
 

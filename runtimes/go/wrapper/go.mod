@@ -1,0 +1,3 @@
+module knative-lambda/wrapper
+
+go 1.24

@@ -1,0 +1,147 @@
+'use strict';
+// Running the handler within its time.
+//
+// An async handler that is late is answered for and its signal fires; one that stays in a loop is ended by the
+// watchdog. Either way a handler that has not ended shortly after its time is stuck: the instance then takes
+// no new calls, lets the others finish and is replaced (docs/decisions/0051-stuck-handlers-in-node-and-go.md).
+
+const failures = require('./failures');
+const { now } = require('./context');
+const { Watchdog } = require('./watchdog');
+
+const GRACE_MS = 500; // how long after its time a handler may still end without being taken for stuck
+
+class Invoker {
+  #handler;
+  #timeoutMs;
+  #maxConcurrency;
+  #onStuck;
+  #watchdog;
+  #running = new Set(); // in the order in which they began, which is that of their deadlines
+  #waiting = new Set();
+
+  constructor(handler, { timeoutSeconds, maxConcurrency }, onStuck) {
+    this.#handler = handler;
+    this.#timeoutMs = timeoutSeconds * 1000;
+    this.#maxConcurrency = maxConcurrency;
+    this.#onStuck = onStuck;
+    this.#watchdog = new Watchdog(this.#timeoutMs, GRACE_MS, () => this.#afterInterruption());
+  }
+
+  /** Start what ends handlers that never return. */
+  watch() {
+    this.#watchdog.start();
+  }
+
+  /**
+   * Run the handler and call `done` once with how it ended: { result, failure, seconds }, the result as JSON text.
+   */
+  call(event, context, done) {
+    const call = { event, context, done, began: now(), timer: null };
+    if (this.#running.size < this.#maxConcurrency) {
+      this.#run(call);
+      return;
+    }
+    this.#waiting.add(call);
+    call.timer = setTimeout(() => {
+      this.#waiting.delete(call);
+      answer(call, { failure: failures.saturated(this.#maxConcurrency) });
+    }, this.#timeoutMs);
+  }
+
+  #run(call) {
+    call.began = now();
+    this.#running.add(call);
+    this.#reportDeadline();
+    let value;
+    try {
+      value = this.#handler.call(call.event, call.context);
+    } catch (error) {
+      this.#end(call, { failure: failures.fromError(error) });
+      return;
+    }
+    if (typeof value?.then !== 'function') {
+      this.#end(call, outcomeOf(value));
+      return;
+    }
+    call.timer = setTimeout(() => this.#late(call), this.#timeoutMs - (now() - call.began));
+    value.then(
+      (result) => this.#end(call, outcomeOf(result)),
+      (error) => this.#end(call, { failure: failures.fromError(error) }),
+    );
+  }
+
+  /** The handler has ended, in time or not: answer if nobody did, give its place to the next. */
+  #end(call, outcome) {
+    this.#running.delete(call);
+    this.#reportDeadline();
+    const inTime = now() - call.began <= this.#timeoutMs;
+    answer(call, inTime ? outcome : this.#timedOut());
+    const [next] = this.#waiting;
+    if (next) {
+      this.#waiting.delete(next);
+      clearTimeout(next.timer);
+      this.#run(next);
+    }
+  }
+
+  #late(call) {
+    answer(call, this.#timedOut());
+    call.context.abort(new DOMException('the time of the call is over', 'TimeoutError'));
+    this.#reportDeadline();
+    call.timer = setTimeout(() => this.#running.has(call) && this.#onStuck(), GRACE_MS);
+  }
+
+  /** What ran was thrown away in the middle of anything; calls that are over their time will never end. */
+  #afterInterruption() {
+    const over = now() - this.#timeoutMs;
+    for (const call of this.#running) {
+      if (call.began > over) continue;
+      answer(call, this.#timedOut());
+      this.#running.delete(call);
+    }
+    this.#reportDeadline();
+    this.#onStuck();
+  }
+
+  #timedOut() {
+    return { failure: failures.timedOut(this.#timeoutMs / 1000) };
+  }
+
+  /** Tell the watchdog by when something has to happen. */
+  #reportDeadline() {
+    for (const call of this.#running) {
+      if (call.done === null) continue;
+      this.#watchdog.deadline = call.began + this.#timeoutMs;
+      return;
+    }
+    this.#watchdog.deadline = Infinity;
+  }
+}
+
+function answer(call, outcome) {
+  clearTimeout(call.timer);
+  const { done } = call;
+  call.done = null;
+  done?.({ ...outcome, seconds: (now() - call.began) / 1000 });
+}
+
+/** Return a result as JSON text, or the failure that says what is in the way. */
+function outcomeOf(value) {
+  try {
+    const result = JSON.stringify(value === undefined ? null : value);
+    if (result === undefined) throw new TypeError(`it is a ${typeof value}`);
+    return { result };
+  } catch (error) {
+    const why = error?.message?.split('\n')[0];
+    return {
+      failure: failures.fromError(
+        new failures.ResultNotJson(
+          `the handler's result is not JSON: ${why}; return objects, arrays, texts, numbers, booleans and null`,
+        ),
+      ),
+    };
+  }
+}
+
+module.exports = { Invoker };

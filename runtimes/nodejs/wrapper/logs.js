@@ -1,0 +1,95 @@
+'use strict';
+// Structured logs on standard output: one JSON object a line, with the ids of the call that it belongs to.
+// What a parser prints with console.log stays as it is, on lines of its own.
+
+const fs = require('node:fs');
+const { LEVELS } = require('./settings');
+
+const OWN = new Set(['timestamp', 'level', 'message', 'logger', 'service', 'third_party_id', 'parser_id']);
+const RANK = { debug: 0, info: 1, warning: 2, error: 3, critical: 4 };
+
+let prefix = '"service":{"name":"","namespace":""},"third_party_id":"","parser_id":""';
+let threshold = RANK.info;
+
+/** Fix the level from which on lines are written, and the fields that all of them have. */
+function configure(settings) {
+  threshold = RANK[settings.logLevel];
+  const service = { name: settings.functionName, namespace: settings.functionNamespace };
+  prefix = JSON.stringify({ service, third_party_id: settings.thirdPartyId, parser_id: settings.parserId });
+  prefix = prefix.slice(1, -1);
+}
+
+/** Write one line; `context` is the call that it belongs to, `fields` are added unless a field has that name. */
+function write(level, name, message, fields, context) {
+  if (RANK[level] < threshold) return;
+  const head = `{"timestamp":"${timestamp()}","level":"${level}","message":${JSON.stringify(String(message))}`;
+  emit(`${head},"logger":"${name}",${prefix}${context ? callFields(context, fields) : ''}${others(fields, context)}}\n`);
+}
+
+/** Return an object with a method for each level. */
+function logger(name, context) {
+  const bound = {};
+  for (const level of LEVELS) {
+    bound[level] = (message, fields) => write(level, name, message, fields, context);
+  }
+  bound.warn = bound.warning;
+  return bound;
+}
+
+function callFields(context, fields) {
+  const { event, trace } = context;
+  const duration = fields?.duration_ms === undefined ? '' : `,"duration_ms":${fields.duration_ms}`;
+  const ids =
+    `,"correlation_id":${JSON.stringify(context.correlationId)}` +
+    `,"invocation":{"id":${JSON.stringify(context.invocationId)},"cold_start":${context.coldStart}${duration}}` +
+    `,"cloudevent":{"id":${JSON.stringify(event.id)},"type":${JSON.stringify(event.type)}` +
+    `,"source":${JSON.stringify(event.source)}}`;
+  if (!trace.traceId) return ids;
+  return `${ids},"trace_id":"${trace.traceId}","span_id":"${trace.spanId}","trace_flags":"${trace.flags}"`;
+}
+
+function others(fields, context) {
+  let text = '';
+  for (const key in fields) {
+    if (OWN.has(key) || (context && (key in CALL || key === 'duration_ms'))) continue;
+    text += `,${JSON.stringify(key)}:${encode(fields[key])}`;
+  }
+  return text;
+}
+
+const CALL = { correlation_id: 0, invocation: 0, cloudevent: 0, trace_id: 0, span_id: 0, trace_flags: 0 };
+
+function encode(value) {
+  try {
+    return JSON.stringify(value) ?? JSON.stringify(String(value));
+  } catch {
+    return JSON.stringify(String(value));
+  }
+}
+
+/** One system call a line, so that lines and prints never mix; a closed output is no reason to fail a call. */
+function emit(line) {
+  let rest = Buffer.from(line);
+  while (rest.length) {
+    try {
+      rest = rest.subarray(fs.writeSync(1, rest));
+    } catch (error) {
+      if (error.code !== 'EAGAIN') return;
+    }
+  }
+}
+
+let second = 0;
+let secondText = '';
+
+function timestamp() {
+  const time = Date.now();
+  const whole = Math.floor(time / 1000);
+  if (whole !== second) {
+    second = whole;
+    secondText = new Date(whole * 1000).toISOString().slice(0, 20);
+  }
+  return `${secondText}${String(time - whole * 1000).padStart(3, '0')}Z`;
+}
+
+module.exports = { configure, logger, write };
