@@ -123,6 +123,14 @@ type counted struct {
 	closed func()
 }
 
+// CloseWrite lets net/http wait for the peer after a refusal, so that it gets to read why.
+func (c *counted) CloseWrite() error {
+	if half, able := c.Conn.(interface{ CloseWrite() error }); able {
+		return half.CloseWrite()
+	}
+	return nil
+}
+
 // Close closes the connection and makes room for another one.
 func (c *counted) Close() error {
 	c.closed()
