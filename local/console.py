@@ -11,7 +11,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from local import guide
+from automation.languages import detect
+from local import guide, toolchains
 from local.addresses import Addresses
 from local.client import Client
 from local.deploy import DeployFailed, Deployment, Example
@@ -25,9 +26,14 @@ CACHE = WORK / "cache"
 EXAMPLES = ROOT / "examples"
 
 
-def examples() -> list[Example]:
-    """The parsers that `run` and `demo` deploy."""
-    return [Example.load(folder) for folder in sorted(EXAMPLES.iterdir()) if (folder / "event.json").exists()]
+def examples(console: Console) -> list[Example]:
+    """The parsers that `run` and `demo` deploy; those whose language is not here are left out with a line."""
+    folders = [folder for folder in sorted(EXAMPLES.iterdir()) if (folder / "event.json").exists()]
+    languages = {folder: detect([path.name for path in folder.iterdir()]).language.name for folder in folders}
+    for language, why in toolchains.missing().items():
+        names = ", ".join(folder.name for folder in folders if languages[folder] == language)
+        console.print(f"  left out: {names} ({language}), for {why}", highlight=False)
+    return [Example.load(folder) for folder in folders if languages[folder] not in toolchains.missing()]
 
 
 async def demo(console: Console, work: Path = WORK) -> int:
@@ -41,7 +47,7 @@ async def demo(console: Console, work: Path = WORK) -> int:
         )
         addresses = await _start(session, console)
         async with Client(addresses, session.token) as client, Spectator(client) as spectator:
-            deployments = await _deploy_all(client, spectator, examples(), console, once=True)
+            deployments = await _deploy_all(client, spectator, examples(console), console, once=True)
         _report(deployments, console)
         failed = [d.timeline.failure for d in deployments if d.timeline.failure]
         console.print(
@@ -90,7 +96,7 @@ async def _run(session: Session, console: Console, stopped: asyncio.Event) -> in
         return 1
     async with Client(addresses, session.token) as client:
         async with Spectator(client) as spectator:
-            deployments = await _deploy_all(client, spectator, examples(), console, once=False)
+            deployments = await _deploy_all(client, spectator, examples(console), console, once=False)
         _report(deployments, console)
     _next_steps(addresses, console)
     await stopped.wait()

@@ -18,6 +18,7 @@ from typing import Protocol
 
 import uvloop
 
+from local import toolchains
 from local.addresses import (
     ACCESS_KEY,
     CONTEXT_BUCKET,
@@ -31,7 +32,7 @@ from local.addresses import (
 from local.apiserver.server import ApiServer
 from local.apiserver.store import Store
 from local.apiserver.tokens import Tokens
-from local.builder.base import register_builder_images
+from local.builder.base import programs_image, register_builder_images
 from local.eventing import Eventing
 from local.images import ImageConfig, ImageStore
 from local.node import JobController, Node, NodeOptions
@@ -120,10 +121,13 @@ class Platform:
 
 
 def register_images(images: ImageStore, cache: Path) -> None:
-    """Make known the images that stand for programs of this machine: Kaniko, Python's, and our monitor."""
+    """Make known the images that stand for programs of this machine: Kaniko, languages, and our monitor."""
     register_builder_images(
         images, kaniko_image=KANIKO_IMAGE, repo_root=ROOT, cache_dir=cache, base_images=(PYTHON_IMAGE,)
     )
+    for toolchain in toolchains.found().values():
+        for reference in toolchain.images:
+            images.register_builtin(reference, programs_image(toolchain.folder))
     variables = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "PYTHONPATH": str(ROOT)}
     images.register_builtin(MONITOR_IMAGE, ImageConfig(env=variables))
 

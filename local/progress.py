@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Protocol, Self
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.spinner import Spinner
 from rich.table import Table
+from rich.text import Text
 
 
 class Phase(enum.StrEnum):
@@ -85,19 +86,18 @@ def duration(seconds: float) -> str:
     return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.2f} s"
 
 
-def phase_table(timelines: Iterable[Timeline]) -> Table:
-    """A table of phases by function, with what each phase means."""
-    columns = list(timelines)
+def phase_table(timelines: Iterable[Timeline]) -> Group:
+    """A table of functions by phase, with what each phase means below it."""
+    rows = list(timelines)
+    phases = [phase for phase in Phase if any(phase in timeline.seconds for timeline in rows)]
     table = Table(title="how long each phase took", title_justify="left", pad_edge=False, box=None)
-    table.add_column("phase", style="bold", no_wrap=True)
-    for timeline in columns:
-        table.add_column(timeline.name, justify="right", no_wrap=True)
-    table.add_column("from … to …", style="dim")
-    for phase in Phase:
-        if any(phase in timeline.seconds for timeline in columns):
-            cells = [duration(t.seconds[phase]) if phase in t.seconds else "-" for t in columns]
-            table.add_row(phase.value, *cells, phase.meaning)
-    return table
+    table.add_column("function", style="bold", no_wrap=True)
+    for phase in phases:
+        table.add_column(phase.value, justify="right")
+    for timeline in rows:
+        cells = [duration(timeline.seconds[phase]) if phase in timeline.seconds else "-" for phase in phases]
+        table.add_row(timeline.name, *cells)
+    return Group(table, *(Text(f"{phase.value}: {phase.meaning}", style="dim") for phase in phases))
 
 
 class Renderer(Protocol):

@@ -19,7 +19,7 @@ from typing import TextIO
 
 import aiohttp
 
-from local import environment
+from local import environment, toolchains
 from local.addresses import (
     ACCESS_KEY,
     CONTEXT_BUCKET,
@@ -207,6 +207,7 @@ def service_environment(addresses: Addresses, port: int) -> dict[str, str]:
         "KANIKO_IMAGE": KANIKO_IMAGE,
         "MONITOR_IMAGE": MONITOR_IMAGE,
         "PYTHON_BASE_IMAGE": PYTHON_IMAGE,
+        **toolchains.service_environment(),
         "REGISTRY_INSECURE": "true",
         "BROKER_URL": addresses.broker,
         "FUNCTION_URL": f"http://{{name}}.{{namespace}}.localhost:{addresses.gateway.rsplit(':', 1)[1]}",

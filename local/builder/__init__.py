@@ -6,6 +6,6 @@ that the platform generates. USER changes nothing during the build, owners are n
 registry.
 """
 
-from local.builder.base import register_builder_images
+from local.builder.base import programs_image, register_builder_images
 
-__all__ = ["register_builder_images"]
+__all__ = ["programs_image", "register_builder_images"]

@@ -1,7 +1,7 @@
-"""The images that a build needs before there is any: the executor itself, and this machine's Python.
+"""The images that a build needs before there is any: the executor itself, and this machine's languages.
 
-A Python base image has no files. It stands for a virtual environment that has pip and nothing else, so that
-neither a build nor a function sees the packages of the project.
+A base image has no files. Python's stands for a virtual environment that has pip and nothing else, so that
+neither a build nor a function sees the packages of the project; others stand for the programs on the PATH.
 """
 
 import fcntl
@@ -68,6 +68,11 @@ def python_image(environment: Path) -> ImageConfig:
     version = f"{sys.version_info.major}.{sys.version_info.minor}.{sys.version_info.micro}"
     env = {"PATH": f"{environment / 'bin'}:{_SYSTEM_PATH}", "LANG": "C.UTF-8", "PYTHON_VERSION": version}
     return ImageConfig(cmd=("python3",), env=env)
+
+
+def programs_image(folder: Path) -> ImageConfig:
+    """Return the configuration of a base image that stands for the programs of a folder."""
+    return ImageConfig(env={"PATH": f"{folder}:{_SYSTEM_PATH}", "LANG": "C.UTF-8"})
 
 
 def _executor(images: ImageStore, repo_root: Path, cache_dir: Path) -> ImageConfig:

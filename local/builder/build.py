@@ -5,7 +5,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from local.builder.context import open_context
 from local.builder.errors import BuildError, StageError
 from local.builder.files import difference, inside, merge, snapshot, transfer
 from local.builder.log import Log
-from local.builder.plan import Copy, MakeFolder, Plan, Run, Step, base_reference, plan
+from local.builder.plan import Copy, CopyFrom, MakeFolder, Plan, Run, Step, base_references, plan
 from local.builder.processes import passed_through, run
 from local.images import Image, ImageError, ImageStore, Reference, digest_of
 
@@ -78,15 +78,20 @@ def _prepare(options: Options, settings: Settings, store: ImageStore, work: Path
     parsed = dockerfiles.parse(_read_dockerfile(context, options.dockerfile))
     if (context / ".dockerignore").exists():
         log.warn("The local builder does not apply .dockerignore")
-    reference = base_reference(parsed, options.build_args)
+    references = base_references(parsed, options.build_args)
+    bases = [_retrieved(store, reference, log) for reference in references]
+    planned = plan(parsed, bases, context, build_args=options.build_args, labels=options.labels)
+    log.info("Built cross stage deps: map[]")
+    log.info("Executing 0 build triggers")
+    log.info(f"Building stage '{references[0]}' [idx: '0', base-idx: '-1']")
+    return planned
+
+
+def _retrieved(store: ImageStore, reference: str, log: Log) -> Image:
     log.info(f"Retrieving image manifest {reference}")
     base = _base_image(store, reference)
     log.info(f"Retrieving image {reference} from the local image store")
-    planned = plan(parsed, base, context, build_args=options.build_args, labels=options.labels)
-    log.info("Built cross stage deps: map[]")
-    log.info("Executing 0 build triggers")
-    log.info(f"Building stage '{reference}' [idx: '0', base-idx: '-1']")
-    return planned
+    return base
 
 
 def _read_dockerfile(context: Path, path: str) -> str:
@@ -172,12 +177,16 @@ def _write(path: str, content: str) -> None:
 
 
 class _Stage:
-    """The one stage of a build, carried out in a folder of its own."""
+    """One stage of a build, carried out in a folder of its own."""
 
     def __init__(
         self, planned: Plan, options: Options, settings: Settings, cache: Cache, work: Path, log: Log
     ) -> None:
         self._plan = planned
+        self._earlier = [
+            _Stage(stage, options, settings, cache, work / f"stage-{number}", log)
+            for number, stage in enumerate(planned.earlier)
+        ]
         self._push = options.push
         self._cache = cache if options.cache else None
         self._environment = settings.command_environment()
@@ -187,8 +196,16 @@ class _Stage:
         self._rootfs = work / "rootfs"
 
     def build(self, store: ImageStore) -> str:
-        """Carry the steps out and add the image to the store; return its digest. Raises BuildError."""
-        self._rootfs.mkdir(mode=0o755)
+        """Carry the stages out and add the image to the store; return its digest. Raises BuildError."""
+        for number, stage in enumerate(self._earlier):
+            stage._earlier = self._earlier[:number]
+            stage._carry_out_all()
+        self._carry_out_all()
+        self._oldest_layer = min(stage._oldest_layer for stage in (self, *self._earlier))
+        return self._stored(store)
+
+    def _carry_out_all(self) -> None:
+        self._rootfs.mkdir(mode=0o755, parents=True)
         self._log.info("Unpacking rootfs as the image's own files are needed.")
         merge(self._plan.base.rootfs, self._rootfs, share=False)
         runs_left = sum(isinstance(step.action, Run) for step in self._plan.steps)
@@ -196,6 +213,8 @@ class _Stage:
             runs_left -= isinstance(step.action, Run)
             # A later command could write into files in place: only then must they not be shared.
             self._carry_out(step, share=runs_left == 0)
+
+    def _stored(self, store: ImageStore) -> str:
         try:
             if not self._push:
                 return digest_of(self._rootfs, self._plan.config)
@@ -214,8 +233,10 @@ class _Stage:
                     self._log.info(f"Changed working directory to {path}")
                     inside(self._rootfs, path).mkdir(parents=True, exist_ok=True)
                 case Copy():
-                    self._copy(step.action)
-                    self._log.info("Taking snapshot of files...")
+                    self._copy(step.action.sources, step.action.target, step.action.mode)
+                case CopyFrom(number, sources, target, mode):
+                    rootfs = self._earlier[number]._rootfs
+                    self._copy([inside(rootfs, source) for source in sources], target, mode)
                 case Run():
                     self._run(step, step.action, share=share)
                 case None:
@@ -223,18 +244,19 @@ class _Stage:
         except (OSError, ValueError) as error:
             raise StageError(f"failed to execute command: {step.instruction.name}: {error}") from error
 
-    def _copy(self, action: Copy) -> None:
-        target = inside(self._rootfs, action.target)
-        for source in action.sources:
+    def _copy(self, sources: Iterable[Path], path: str, mode: int | None) -> None:
+        target = inside(self._rootfs, path)
+        for source in sources:
             if source.is_dir():
                 merge(source, target, share=False)
-                _set_mode(source, target, action.mode)
+                _set_mode(source, target, mode)
                 continue
-            is_folder = action.target.endswith("/") or target.is_dir()
-            file = inside(self._rootfs, f"{action.target}/{source.name}") if is_folder else target
+            is_folder = path.endswith("/") or target.is_dir()
+            file = inside(self._rootfs, f"{path}/{source.name}") if is_folder else target
             file.parent.mkdir(parents=True, exist_ok=True)
             transfer(source, file, share=False)
-            _set_mode(source, file, action.mode)
+            _set_mode(source, file, mode)
+        self._log.info("Taking snapshot of files...")
 
     def _run(self, step: Step, action: Run, *, share: bool) -> None:
         if self._cache is None:

@@ -1,7 +1,7 @@
 """Dockerfile text to instructions. Pure.
 
-One stage, and the instructions that a Python or Node function needs. Everything else that Docker knows
-(ADD, VOLUME, `--from`, heredocs, wildcards…) is refused by name and line, never passed over.
+Stages, and the instructions that functions need. Everything else that Docker knows (ADD, VOLUME, heredocs,
+wildcards…) is refused by name and line, never passed over.
 """
 
 import json
@@ -16,7 +16,7 @@ KNOWN = frozenset(
     ("FROM", "ENV", "ARG", "WORKDIR", "COPY", "RUN", "USER", "EXPOSE", "LABEL", "ENTRYPOINT", "CMD")
 )
 _REFUSED = frozenset(("ADD", "HEALTHCHECK", "MAINTAINER", "ONBUILD", "SHELL", "STOPSIGNAL", "VOLUME"))
-_COPY_FLAGS = frozenset(("chmod", "chown"))
+_COPY_FLAGS = frozenset(("chmod", "chown", "from"))
 _DIRECTIVE = re.compile(r"#\s*([A-Za-z]+)\s*=\s*(.*?)\s*")
 _INSTRUCTION = re.compile(r"([A-Za-z]+)(?:\s+(.*))?", re.DOTALL)
 _PAIR = re.compile(r"([^=\s\"']+)=(.*)", re.DOTALL)
@@ -52,27 +52,36 @@ class Instruction:
 
 
 @dataclass(frozen=True)
+class Stage:
+    """FROM, and the steps up to the next one."""
+
+    base: Instruction
+    """Its words are the image, and the stage's name if it has one."""
+    steps: tuple[Instruction, ...]
+
+
+@dataclass(frozen=True)
 class Dockerfile:
-    """A parsed Dockerfile: ARGs before FROM, FROM, and the steps of its one stage."""
+    """A parsed Dockerfile: ARGs before the first FROM, and the stages; the last one makes the image."""
 
     global_args: tuple[Instruction, ...]
-    base: Instruction
-    steps: tuple[Instruction, ...]
+    stages: tuple[Stage, ...]
 
 
 def parse(text: str) -> Dockerfile:
     """Parse a Dockerfile; raises DockerfileError with the line."""
     instructions = [_instruction(line, content) for line, content in _logical_lines(text)]
-    at = next((index for index, found in enumerate(instructions) if found.name == "FROM"), None)
-    if at is None:
+    begins = [index for index, found in enumerate(instructions) if found.name == "FROM"]
+    if not begins:
         raise DockerfileError(1, "no FROM: the file has no base image")
-    for early in instructions[:at]:
+    for early in instructions[: begins[0]]:
         if early.name != "ARG":
             raise DockerfileError(early.line, f"{early.name} before FROM; only ARG may stand there")
-    for late in instructions[at + 1 :]:
-        if late.name == "FROM":
-            raise DockerfileError(late.line, "a second FROM: the local builder does one stage")
-    return Dockerfile(tuple(instructions[:at]), instructions[at], tuple(instructions[at + 1 :]))
+    stages = [
+        Stage(instructions[begin], tuple(instructions[begin + 1 : end]))
+        for begin, end in zip(begins, [*begins[1:], None], strict=True)
+    ]
+    return Dockerfile(tuple(instructions[: begins[0]]), tuple(stages))
 
 
 def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
@@ -129,7 +138,7 @@ def _from(line: int, name: str, text: str) -> Instruction:
         raise DockerfileError(line, f"FROM {words[0]} is not supported by the local builder")
     if len(words) != 1 and not (len(words) == 3 and words[1].upper() == "AS"):
         raise DockerfileError(line, "FROM requires either one or three arguments")
-    return Instruction(line, name, text, words=(words[0],))
+    return Instruction(line, name, text, words=(words[0], *words[2:]))
 
 
 def _pairs(line: int, name: str, text: str) -> Instruction:

@@ -8,11 +8,11 @@ the context, writes nothing.
 import hashlib
 import json
 import posixpath
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from local.builder.dockerfile import Dockerfile, Instruction
+from local.builder.dockerfile import Dockerfile, Instruction, Stage
 from local.builder.errors import DockerfileError, StageError
 from local.builder.files import content_hash
 from local.builder.lexer import expand
@@ -39,6 +39,16 @@ class Copy:
 
 
 @dataclass(frozen=True)
+class CopyFrom:
+    """COPY --from: `sources` are absolute in the image of an earlier stage, by its number from 0."""
+
+    stage: int
+    sources: tuple[str, ...]
+    target: str
+    mode: int | None
+
+
+@dataclass(frozen=True)
 class Run:
     """RUN: a command, its working directory in the image and its environment."""
 
@@ -47,7 +57,7 @@ class Run:
     env: Mapping[str, str]
 
 
-Action = MakeFolder | Copy | Run
+Action = MakeFolder | Copy | CopyFrom | Run
 
 
 @dataclass(frozen=True)
@@ -61,18 +71,22 @@ class Step:
 
 @dataclass(frozen=True)
 class Plan:
-    """A build that is ready to be carried out; `key` stands for everything that goes into it."""
+    """A stage that is ready to be carried out; `key` stands for everything that goes into it."""
 
     base: Image
     steps: tuple[Step, ...]
     config: ImageConfig
     key: str
+    earlier: tuple["Plan", ...] = ()
+    """Of the last stage: those before it, which have to be carried out first."""
 
 
 @dataclass(frozen=True)
 class _State:
     config: ImageConfig
     args: Mapping[str, str] = field(default_factory=dict)
+    earlier: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+    """Number and key of the stages that may be copied from, by their names and numbers."""
     own_cmd: bool = False
     """A CMD came in this file; one of the base image is dropped by an ENTRYPOINT."""
 
@@ -85,34 +99,54 @@ class _State:
         return resolved + "/" if path.endswith(("/", "/.")) or path == "." else resolved
 
 
-def base_reference(dockerfile: Dockerfile, build_args: Mapping[str, str]) -> str:
-    """Return the image that FROM names; raises DockerfileError."""
+def base_references(dockerfile: Dockerfile, build_args: Mapping[str, str]) -> list[str]:
+    """Return the images that each FROM names; raises DockerfileError."""
     known: dict[str, str] = {}
     for argument in dockerfile.global_args:
         ((name, default),) = argument.pairs
         known[name] = build_args.get(name, _expand(argument, default, known))
-    return _expand(dockerfile.base, dockerfile.base.words[0], known)
+    return [_expand(stage.base, stage.base.words[0], known) for stage in dockerfile.stages]
 
 
 def plan(
     dockerfile: Dockerfile,
-    base: Image,
+    bases: Sequence[Image],
     context: Path,
     *,
     build_args: Mapping[str, str],
     labels: Mapping[str, str],
 ) -> Plan:
-    """Plan the build; raises DockerfileError, or StageError for a COPY source that is not in the context."""
-    state, steps = _State(base.config), []
+    """Plan all stages; raises DockerfileError, or StageError for a COPY source that is not in the context.
+
+    `bases` are the stages' base images, in their order.
+    """
+    plans: list[Plan] = []
+    known: dict[str, tuple[int, str]] = {}
+    for number, (stage, base) in enumerate(zip(dockerfile.stages, bases, strict=True)):
+        plans.append(_plan_stage(stage, base, context, build_args, known))
+        named = dict.fromkeys((str(number), *stage.base.words[1:]), (number, plans[-1].key))
+        known = {**known, **named}
+    *earlier, last = plans
+    config = replace(last.config, labels={**last.config.labels, **labels})
+    key = _chain(last.key, *sorted(labels.items()))
+    return replace(last, config=config, key=key, earlier=tuple(earlier))
+
+
+def _plan_stage(
+    stage: Stage,
+    base: Image,
+    context: Path,
+    build_args: Mapping[str, str],
+    earlier: Mapping[str, tuple[int, str]],
+) -> Plan:
+    state, steps = _State(base.config, earlier=earlier), []
     key = _chain(base.digest)
-    for instruction in dockerfile.steps:
+    for instruction in stage.steps:
         state, action = _HANDLERS[instruction.name](state, instruction, context, build_args)
-        key = _chain(
-            key, instruction.name, instruction.text, *_ingredients(action), *sorted(state.args.items())
-        )
+        ingredients = (*_ingredients(action, state), *sorted(state.args.items()))
+        key = _chain(key, instruction.name, instruction.text, *ingredients)
         steps.append(Step(instruction, action, key))
-    config = replace(state.config, labels={**state.config.labels, **labels})
-    return Plan(base, tuple(steps), config, _chain(key, *sorted(labels.items())))
+    return Plan(base, tuple(steps), state.config, key)
 
 
 _Result = tuple[_State, Action | None]
@@ -174,12 +208,24 @@ def _run(state: _State, instruction: Instruction, _context: Path, _args: Mapping
 
 def _copy(state: _State, instruction: Instruction, context: Path, _args: Mapping[str, str]) -> _Result:
     *sources, target = (_expand(instruction, word, state.variables) for word in instruction.words)
-    found = tuple(_source(context, source) for source in sources)
     absolute = state.path(target)
-    if len(found) > 1:
+    if len(sources) > 1:
         absolute = absolute.rstrip("/") + "/"
-    mode = instruction.flags.get("chmod")
-    return state, Copy(found, absolute, int(mode, 8) if mode else None)
+    mode = int(instruction.flags["chmod"], 8) if "chmod" in instruction.flags else None
+    if "from" in instruction.flags:
+        stage = _stage_of(instruction, state)
+        return state, CopyFrom(stage, tuple(posixpath.join("/", each) for each in sources), absolute, mode)
+    return state, Copy(tuple(_source(context, source) for source in sources), absolute, mode)
+
+
+def _stage_of(instruction: Instruction, state: _State) -> int:
+    name = instruction.flags["from"]
+    if name not in state.earlier:
+        raise DockerfileError(
+            instruction.line,
+            f"COPY --from={name}: no stage before this one has that name; only stages are known here",
+        )
+    return state.earlier[name][0]
 
 
 _HANDLERS: dict[str, _Handler] = {
@@ -223,9 +269,11 @@ def _expand(instruction: Instruction, word: str, variables: Mapping[str, str]) -
         raise DockerfileError(instruction.line, f"{instruction.name}: {error}") from None
 
 
-def _ingredients(action: Action | None) -> list[object]:
+def _ingredients(action: Action | None, state: _State) -> list[object]:
     if isinstance(action, Copy):
         return [action.target, action.mode, *(content_hash(source) for source in action.sources)]
+    if isinstance(action, CopyFrom):
+        return [action.target, action.mode, state.earlier[str(action.stage)][1], *action.sources]
     if isinstance(action, Run):
         return [action.command, action.workdir, sorted(action.env.items())]
     return []

@@ -48,7 +48,7 @@ def test_a_duration_reads_in_milliseconds_below_a_second(seconds, text):
     assert duration(seconds) == text
 
 
-def test_the_table_has_a_row_for_each_phase_that_somebody_reached(clock):
+def test_the_table_has_a_column_for_each_phase_that_somebody_reached(clock):
     first, second = Timeline("a", clock), Timeline("b", clock)
     for timeline, phases in ((first, [Phase.UPLOAD, Phase.BUILD]), (second, [Phase.UPLOAD])):
         for phase in phases:
@@ -57,8 +57,12 @@ def test_the_table_has_a_row_for_each_phase_that_somebody_reached(clock):
             timeline.end()
 
     lines = text_of(phase_table([first, second])).splitlines()
-    assert [line.split()[:3] for line in lines[2:]] == [["upload", "1.00", "s"], ["build", "1.00", "s"]]
-    assert lines[3].split()[3] == "-"
+    assert [line.split() for line in lines[1:4]] == [
+        ["function", "upload", "build"],
+        [first.name, "1.00", "s", "1.00", "s"],
+        [second.name, "1.00", "s", "-"],
+    ]
+    assert [line.strip() for line in lines[4:]] == ["upload: code into the bucket", "build: Job to image"]
 
 
 def test_plain_output_prints_each_phase_and_a_failure_once(clock):
