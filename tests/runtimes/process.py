@@ -41,6 +41,7 @@ class FunctionProcess:
     """One function that runs; `command` starts it in `folder`."""
 
     def __init__(self, command: Sequence[str], folder: Path, env: Mapping[str, str]) -> None:
+        self.folder = folder
         self.lines: list[str] = []
         self._news = threading.Condition()
         self.process = subprocess.Popen(

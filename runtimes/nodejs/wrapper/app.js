@@ -118,7 +118,7 @@ class App {
 function logOutcome(context, { failure, seconds }) {
   const duration_ms = milliseconds(seconds);
   if (!failure) {
-    logs.write('info', 'wrapper', 'the event was handled', { duration_ms }, context);
+    logs.writeLater('wrapper', 'the event was handled', { duration_ms }, context);
     return;
   }
   const fields = { duration_ms, error_code: failure.code, error: failure.message };

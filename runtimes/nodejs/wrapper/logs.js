@@ -8,6 +8,11 @@ const { LEVELS } = require('./settings');
 const OWN = new Set(['timestamp', 'level', 'message', 'logger', 'service', 'third_party_id', 'parser_id']);
 const RANK = { debug: 0, info: 1, warning: 2, error: 3, critical: 4 };
 
+const FLUSH_MS = 20;
+const FLUSH_CHARACTERS = 32 * 1024;
+
+let waiting = '';
+let timer = null;
 let prefix = '"service":{"name":"","namespace":""},"third_party_id":"","parser_id":""';
 let threshold = RANK.info;
 
@@ -19,11 +24,38 @@ function configure(settings) {
   prefix = prefix.slice(1, -1);
 }
 
-/** Write one line; `context` is the call that it belongs to, `fields` are added unless a field has that name. */
+/**
+ * Write a line that tells nothing unexpected: it waits for others, for FLUSH_MS at most, since a system call for each
+ * would cost a call more than all else that the wrapper does. A process that is killed may lose it.
+ */
+function writeLater(name, message, fields, context) {
+  if (RANK.info < threshold) return;
+  waiting += lineOf('info', name, message, fields, context);
+  if (waiting.length >= FLUSH_CHARACTERS) flush();
+  else timer ??= setTimeout(flush, FLUSH_MS).unref();
+}
+
+/** Write what waits. */
+function flush() {
+  clearTimeout(timer);
+  timer = null;
+  if (!waiting) return;
+  const text = waiting;
+  waiting = '';
+  emit(text);
+}
+
+/** Write one line at once; `context` is the call that it belongs to, `fields` are added unless a field has that name. */
 function write(level, name, message, fields, context) {
   if (RANK[level] < threshold) return;
+  flush();
+  emit(lineOf(level, name, message, fields, context));
+}
+
+function lineOf(level, name, message, fields, context) {
   const head = `{"timestamp":"${timestamp()}","level":"${level}","message":${JSON.stringify(String(message))}`;
-  emit(`${head},"logger":"${name}",${prefix}${context ? callFields(context, fields) : ''}${others(fields, context)}}\n`);
+  const call = context ? callFields(context, fields) : '';
+  return `${head},"logger":"${name}",${prefix}${call}${others(fields, context)}}\n`;
 }
 
 /** Return an object with a method for each level. */
@@ -92,4 +124,4 @@ function timestamp() {
   return `${secondText}${String(time - whole * 1000).padStart(3, '0')}Z`;
 }
 
-module.exports = { configure, logger, write };
+module.exports = { configure, flush, logger, write, writeLater };

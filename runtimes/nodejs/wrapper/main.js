@@ -13,6 +13,7 @@ const logs = require('./logs');
 const { Server } = require('./server');
 const { InvalidSettings, settingsFrom } = require('./settings');
 
+process.on('exit', logs.flush);
 const exit = process.exit.bind(process);
 
 async function main() {
