@@ -175,7 +175,7 @@ func (a *app) answer(writer http.ResponseWriter, c *call, made outcome) {
 func (a *app) logOutcome(c *call, made outcome) {
 	took := slog.Float64("duration_ms", milliseconds(made.duration))
 	if made.failure == nil {
-		a.log.LogAttrs(c, slog.LevelInfo, "the event was handled", took)
+		a.log.LogAttrs(c, slog.LevelInfo, handledMessage, took)
 		return
 	}
 	attrs := []slog.Attr{

@@ -1,7 +1,6 @@
 package wrapper
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"net/http"
@@ -13,8 +12,8 @@ var traceparent = regexp.MustCompile(`^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16
 
 // call is what is known of one call; as a context it ends when the handler's time is over.
 type call struct {
-	context.Context
 	settings      *settings
+	deadline      *deadline
 	event         *event
 	invocationID  string
 	correlationID string
@@ -36,7 +35,7 @@ func (c *call) Value(key any) any {
 	}
 	name, isText := key.(string)
 	if !isText {
-		return c.Context.Value(key)
+		return nil
 	}
 	switch name {
 	case "correlation_id":
@@ -63,7 +62,7 @@ func (c *call) Value(key any) any {
 }
 
 func newCall(settings *settings, header http.Header, event *event, coldStart bool) *call {
-	made := &call{Context: context.Background(), settings: settings, event: event, coldStart: coldStart}
+	made := &call{settings: settings, event: event, coldStart: coldStart}
 	made.invocationID = event.invocationID
 	if made.invocationID == "" {
 		made.invocationID = newID()

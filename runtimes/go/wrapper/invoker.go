@@ -2,14 +2,14 @@ package wrapper
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"runtime/debug"
 	"time"
 )
 
-// Running the handler within its time. Every call has a goroutine to itself; when its time is over its context ends,
+// Running the handler within its time. Every call has a goroutine to itself, which is kept
+// for the next one; when its time is over its context ends,
 // but nothing can end a goroutine from outside. A handler that has not ended shortly after is stuck: the instance
 // then takes no new calls, lets the others finish and is replaced
 // (docs/decisions/0051-stuck-handlers-in-node-and-go.md), so that stuck goroutines never pile up.
@@ -28,52 +28,84 @@ type outcome struct {
 
 // invoker calls one function, at most maxConcurrency times at once.
 type invoker struct {
-	timeout time.Duration
-	places  chan struct{}
+	timeout   time.Duration
+	deadlines *deadlines
+	places    chan struct{}
+	// jobs is taken from by goroutines that have run a call before: their stacks have grown to what that takes.
+	jobs    chan job
 	onStuck func()
 }
 
+// job is a call to run, and where its outcome goes.
+type job struct {
+	parser func() (any, error)
+	ended  chan<- outcome
+}
+
 func newInvoker(settings *settings, onStuck func()) *invoker {
-	return &invoker{settings.timeout, make(chan struct{}, settings.maxConcurrency), onStuck}
+	places := make(chan struct{}, settings.maxConcurrency)
+	return &invoker{settings.timeout, newDeadlines(settings.timeout), places, make(chan job), onStuck}
 }
 
 // invoke runs the parser and returns how that ended; onStuck is called when it did not end at all.
 func (i *invoker) invoke(c *call, parser func() (any, error)) outcome {
+	if waited, got := i.takePlace(); !got {
+		return outcome{failure: saturated(cap(i.places)), duration: waited}
+	}
 	began := time.Now()
-	limit, cancel := context.WithTimeout(c.Context, i.timeout)
-	defer cancel()
-	select {
-	case i.places <- struct{}{}:
-	case <-limit.Done():
-		return outcome{failure: saturated(cap(i.places)), duration: time.Since(began)}
-	}
-	if waited := time.Since(began); waited > time.Millisecond {
-		cancel()
-		limit, cancel = context.WithTimeout(context.Background(), i.timeout)
-		defer cancel()
-		began = time.Now()
-	}
-	c.Context = limit
+	c.deadline = i.deadlines.add(began)
+	defer i.deadlines.remove(c.deadline)
 	ended := make(chan outcome, 1)
-	go func() {
-		var made outcome
-		defer func() {
-			if made.result == nil && made.failure == nil {
-				made.failure = fromError(errNoReturn) // runtime.Goexit
-			}
-			<-i.places
-			ended <- made
-		}()
-		made = settle(parser)
-	}()
+	i.start(job{parser, ended})
 	select {
 	case made := <-ended:
 		made.duration = time.Since(began)
 		return made
-	case <-limit.Done():
+	case <-c.deadline.passed:
 		i.expectEnd(ended)
 		return outcome{failure: timedOut(i.timeout.Seconds()), duration: time.Since(began)}
 	}
+}
+
+// takePlace waits for one of the places, at most as long as a call may run.
+func (i *invoker) takePlace() (waited time.Duration, got bool) {
+	select {
+	case i.places <- struct{}{}:
+		return 0, true
+	default:
+	}
+	select {
+	case i.places <- struct{}{}:
+		return 0, true
+	case <-time.After(i.timeout):
+		return i.timeout, false
+	}
+}
+
+// start hands the job to a goroutine that waits for one, or to a new one. One that is stuck never comes back.
+func (i *invoker) start(next job) {
+	select {
+	case i.jobs <- next:
+	default:
+		go func() {
+			for {
+				i.run(next)
+				next = <-i.jobs
+			}
+		}()
+	}
+}
+
+func (i *invoker) run(next job) {
+	var made outcome
+	defer func() {
+		if made.result == nil && made.failure == nil {
+			made.failure = fromError(errNoReturn) // runtime.Goexit
+		}
+		<-i.places
+		next.ended <- made
+	}()
+	made = settle(next.parser)
 }
 
 func (i *invoker) expectEnd(ended <-chan outcome) {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"strconv"
+	"sync"
 	"time"
 	"unicode/utf8"
 )
@@ -16,6 +17,54 @@ import (
 // as by slog.InfoContext, carries the ids of its call. What a parser prints stays as it is.
 
 const levelCritical = slog.LevelError + 4
+
+// handledMessage is what the line says that every successful call ends with.
+const handledMessage = "the event was handled"
+
+const (
+	flushAfter = 20 * time.Millisecond
+	flushBytes = 32 << 10
+)
+
+// output is standard output. Lines that tell nothing unexpected wait there for others: a system call for each would cost a
+// call more than all else that the wrapper does. A process that is killed may lose them.
+var output writer
+
+type writer struct {
+	lock    sync.Mutex
+	waiting []byte
+	armed   bool
+}
+
+func (w *writer) write(line []byte, mayWait bool) error {
+	w.lock.Lock()
+	defer w.lock.Unlock()
+	w.waiting = append(w.waiting, line...)
+	if !mayWait || len(w.waiting) >= flushBytes {
+		return w.flushLocked()
+	}
+	if !w.armed {
+		w.armed = true
+		time.AfterFunc(flushAfter, w.flush)
+	}
+	return nil
+}
+
+func (w *writer) flush() {
+	w.lock.Lock()
+	defer w.lock.Unlock()
+	w.armed = false
+	_ = w.flushLocked() // a closed output is no reason to fail a call
+}
+
+func (w *writer) flushLocked() error {
+	if len(w.waiting) == 0 {
+		return nil
+	}
+	_, err := os.Stdout.Write(w.waiting)
+	w.waiting = w.waiting[:0]
+	return err
+}
 
 // lines is a slog.Handler.
 type lines struct {
@@ -61,8 +110,7 @@ func (l *lines) Handle(ctx context.Context, record slog.Record) error {
 		}
 		return true
 	})
-	_, err := os.Stdout.Write(append(line, '}', '\n'))
-	return err
+	return output.write(append(line, '}', '\n'), record.Message == handledMessage)
 }
 
 // WithAttrs returns a handler whose records have these fields, too; `logger` names it.

@@ -26,7 +26,9 @@ import (
 // Exit status: 0 after SIGTERM when every request in flight was answered; 1 when the function cannot be started (the
 // last log line says why), a handler got stuck, or requests were still in flight at the end of the drain time.
 func Main(handler any) {
-	os.Exit(run(handler))
+	status := run(handler)
+	output.flush()
+	os.Exit(status)
 }
 
 func run(handler any) int {

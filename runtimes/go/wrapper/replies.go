@@ -13,6 +13,12 @@ import (
 
 const responsePrefix = "io.knative.lambda.response."
 
+// replyHeaders are in the form that net/http keeps them in.
+var replyHeaders = [...]string{
+	"Content-Type", "Ce-Specversion", "Ce-Id", "Ce-Type", "Ce-Source", "Ce-Subject", "Ce-Time",
+	"Ce-Correlationid", "Ce-Causationid", "X-Correlation-Id",
+}
+
 // reply writes the reply to a call; the stack of an error is told only when debug is set.
 func reply(writer http.ResponseWriter, c *call, made outcome, memoryUsedMB float64, debug bool) {
 	kind, status := "success", http.StatusOK
@@ -83,10 +89,7 @@ func setHeaders(header http.Header, c *call, kind string, status int) {
 		time.Now().UTC().Format("2006-01-02T15:04:05Z"), quote(c.correlationID), quote(c.event.attribute("id")),
 		c.correlationID,
 	}
-	for index, key := range []string{
-		"Content-Type", "Ce-Specversion", "Ce-Id", "Ce-Type", "Ce-Source", "Ce-Subject", "Ce-Time",
-		"Ce-Correlationid", "Ce-Causationid", "X-Correlation-Id",
-	} {
+	for index, key := range replyHeaders {
 		header[key] = values[index : index+1 : index+1]
 	}
 	if c.trace.traceparent != "" {

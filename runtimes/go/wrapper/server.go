@@ -15,10 +15,8 @@ import (
 const (
 	maxConnections = 512
 	maxHeadBytes   = 32 << 10
-	headTimeout    = 10 * time.Second
-	bodyTimeout    = 60 * time.Second
+	readTimeout    = 70 * time.Second
 	writeTimeout   = 30 * time.Second
-	idleTimeout    = 120 * time.Second
 )
 
 // fullHouse is what a peer gets for whom there is no connection left.
@@ -40,12 +38,12 @@ func listen(settings settings, application http.Handler) (*server, error) {
 	}
 	made := &server{port: listener.Addr().(*net.TCPAddr).Port, fresh: map[net.Conn]struct{}{}}
 	made.http = &http.Server{
-		Handler:           application,
-		ReadHeaderTimeout: headTimeout,
-		ReadTimeout:       headTimeout + bodyTimeout,
+		Handler: application,
+		// One limit for a request's head and body and for the time between two requests: each further one costs a
+		// call a timer of the runtime's.
+		ReadTimeout: readTimeout,
 		// A call may wait for a place as long as it may run.
-		WriteTimeout:   headTimeout + bodyTimeout + 2*settings.timeout + writeTimeout,
-		IdleTimeout:    idleTimeout,
+		WriteTimeout:   readTimeout + 2*settings.timeout + writeTimeout,
 		MaxHeaderBytes: maxHeadBytes - 4096, // net/http allows 4096 more
 		ConnState:      made.track,
 		ErrorLog:       log.New(warnings{}, "", 0),

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import time
 from collections.abc import Callable
 
 from . import failures, replies
@@ -121,7 +122,23 @@ def _problem(status: int, message: str, *headers: tuple[str, str]) -> Response:
     return Response(status, (_JSON, *headers), json.dumps({"error": message}).encode())
 
 
-def _memory_mb() -> float:
+class _Memory:
+    """The resident memory in MB, looked up once a second at most: it costs three system calls."""
+
+    def __init__(self) -> None:
+        self._value, self._at = 0.0, float("-inf")
+
+    def __call__(self) -> float:
+        now = time.monotonic()
+        if now - self._at >= 1.0:
+            self._at, self._value = now, _resident_mb()
+        return self._value
+
+
+_memory_mb = _Memory()
+
+
+def _resident_mb() -> float:
     """Return the resident memory in MB, 0 where the system does not tell."""
     try:
         with open("/proc/self/statm", "rb") as file:
