@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import psutil
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -43,6 +44,7 @@ def wait_for_children(demo: subprocess.Popen, count: int, seconds: float = 100) 
     raise AssertionError(f"{count} processes were not started within {seconds} s:\n{demo.stdout.read()}")
 
 
+@pytest.mark.timeout(400)  # Go compiles its standard library once a machine
 def test_the_demo_prints_a_table_and_right_answers_and_leaves_no_process(tmp_path):
     with start_demo(tmp_path) as demo:
         children = wait_for_children(demo, 2)
@@ -52,6 +54,9 @@ def test_the_demo_prints_a_table_and_right_answers_and_leaves_no_process(tmp_pat
     assert status == 0, output
     assert "how long each phase took" in output
     assert "every answer is right" in output
+    examples = [path.parent.name for path in (ROOT / "examples").glob("*/event.json")]
+    left_out = "".join(line for line in output.splitlines() if "left out:" in line)
+    assert [name for name in examples if f"{name} answered" not in output and name not in left_out] == []
     assert wait_until_gone(children) == []
 
 

@@ -93,6 +93,7 @@ class Builder:
         destination: str = DESTINATION,
         environ: Mapping[str, str] | None = None,
         stdin: bytes = b"",
+        timeout: float = 60,
     ) -> Result:
         command = self.command(context, *([f"--destination={destination}"] if destination else []), *flags)
         done = subprocess.run(
@@ -100,7 +101,7 @@ class Builder:
             env={**self.environ, **(environ or {})},
             capture_output=True,
             input=stdin,
-            timeout=60,
+            timeout=timeout,
             cwd=self.root,
         )
         return Result(done.returncode, (done.stdout + done.stderr).decode())
