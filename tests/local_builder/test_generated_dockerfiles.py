@@ -1,4 +1,4 @@
-"""Contexts as the service makes them become functions that run and use what they depend on, in every language.
+"""Contexts as the service makes them become functions that run with their dependencies, in every language.
 
 The packages come from registries of the test's own, which the mirror settings name.
 """
