@@ -4,6 +4,7 @@ Everything that goes through `logging`, the parser's own loggers included, is wr
 prints stays as it is, on lines of its own.
 """
 
+import functools
 import json
 import logging
 import os
@@ -87,4 +88,9 @@ def _call_fields(context: Context) -> dict[str, Any]:
 
 
 def _timestamp(seconds: float) -> str:
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{int(seconds % 1 * 1000):03d}Z"
+    return f"{_second(int(seconds))}.{int(seconds % 1 * 1000):03d}Z"
+
+
+@functools.lru_cache(maxsize=4)
+def _second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))

@@ -1,6 +1,7 @@
 """Outcomes to HTTP replies, each a response CloudEvent in binary mode. Pure."""
 
 import json
+import re
 import time
 from typing import Any
 
@@ -11,6 +12,7 @@ from .invoker import Outcome
 
 RESPONSE_PREFIX = "io.knative.lambda.response."
 
+_PLAIN = re.compile(r"[!#$&-~]*")
 _KEPT = frozenset(range(0x21, 0x7F)) - {0x22, 0x25}
 """What the HTTP binding leaves as it is in a header: printable ASCII without space, `"` and `%`."""
 
@@ -75,6 +77,8 @@ def _headers(context: Context, kind: str, status: int) -> tuple[tuple[str, str],
 
 def quote(value: str) -> str:
     """Percent-encode an attribute for a header, as the HTTP binding says."""
+    if _PLAIN.fullmatch(value):
+        return value
     raw = value.encode("utf-8", "replace")
     return "".join(chr(byte) if byte in _KEPT else f"%{byte:02X}" for byte in raw)
 
