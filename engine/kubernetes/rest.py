@@ -11,16 +11,20 @@ from collections.abc import Callable, Generator, Iterator
 from typing import Any, Literal
 from urllib.parse import urlencode
 
+from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import HTTPError, NewConnectionError
 from urllib3.exceptions import TimeoutError as ReadTimeout
 
 from engine.kubernetes import retries
 from engine.kubernetes.config import ConfigError, Connection
-from engine.kubernetes.transport import Channel, Response
+from engine.kubernetes.exchange import Answer
+from engine.kubernetes.transport import Channel
 
 Json = dict[str, Any]
+Response = Answer | BaseHTTPResponse
 PatchType = Literal["apply", "json", "merge", "strategic"]
 
+_JSON = "application/json"
 _PATCH_TYPES: dict[PatchType, str] = {
     "apply": "application/apply-patch+yaml",  # JSON is YAML
     "json": "application/json-patch+json",
@@ -127,7 +131,7 @@ class Client:
 
     def text(self, path: str, **query: str) -> str:
         """Read a text, such as a container's log. Raises NotFound."""
-        return self._send("GET", path, query, None, "").data.decode("utf-8", "replace")
+        return self._body("GET", path, query).decode("utf-8", "replace")
 
     def list(self, path: str, *, fields: str = "", labels: str = "", **query: str) -> Json:
         """Read a collection: `items` (without apiVersion and kind each), `metadata.resourceVersion`.
@@ -167,7 +171,9 @@ class Client:
             "timeoutSeconds": str(limit),
             **_selectors(fields, labels),
         }
-        response = self._send("GET", path, query, None, "", stream_seconds=limit + 5.0)
+        target = f"{path}?{urlencode(query)}"
+        response = self._send("GET", lambda channel: channel.stream(target, limit + 5.0))
+        assert isinstance(response, BaseHTTPResponse)
         try:
             for line in _lines(response):
                 event = json.loads(line)
@@ -190,49 +196,41 @@ class Client:
             channel.close()
 
     def _json(
-        self, method: str, path: str, query: dict[str, str], body: Any = None, content: str = ""
+        self, method: str, path: str, query: dict[str, str], body: Any = None, content: str = _JSON
     ) -> Json:
-        response = self._send(method, path, query, body, content)
-        return json.loads(response.data)  # type: ignore[no-any-return]
+        return json.loads(self._body(method, path, query, body, content))  # type: ignore[no-any-return]
 
-    def _send(
-        self,
-        method: str,
-        path: str,
-        query: dict[str, str],
-        body: Any,
-        content: str,
-        stream_seconds: float = 0.0,
-    ) -> Response:
-        """Send with the retries that are safe; return a success, raise ApiError or Unreachable otherwise."""
+    def _body(
+        self, method: str, path: str, query: dict[str, str], body: Any = None, content: str = _JSON
+    ) -> bytes:
         target = f"{path}?{urlencode(query)}" if query else path
         data = None if body is None else json.dumps(body, separators=(",", ":")).encode()
+        return self._send(method, lambda channel: channel.request(method, target, data, content)).data
+
+    def _send(self, method: str, request: Callable[[Channel], Response]) -> Response:
+        """Send with the retries that are safe; return a success, raise ApiError or Unreachable otherwise."""
         deadline, attempt, renewed = time.monotonic() + retries.THROTTLED_SECONDS, 0, False
         while True:
             channel = self._open()
-            response = self._exchange(method, target, data, content or "application/json", stream_seconds)
+            response = self._exchange(method, request)
             if response.status < 400:
                 return response
             if response.status == 401 and not renewed:
                 renewed = True
-                response.release_conn()
                 self._renew(channel)
                 continue
             pause = retries.pause(method, response.status, response.headers, attempt)
             if pause is None or time.monotonic() + pause > deadline:
                 raise error_of(response.status, response.data)
-            response.release_conn()
             time.sleep(pause)
             attempt += 1
 
-    def _exchange(
-        self, method: str, target: str, data: bytes | None, content: str, stream_seconds: float
-    ) -> Response:
+    def _exchange(self, method: str, request: Callable[[Channel], Response]) -> Response:
         """One request; a second try only where a repeat cannot do harm."""
         for last in (False, True):
             channel = self._open()
             try:
-                return channel.request(method, target, data, content, stream_seconds)
+                return request(channel)
             except (HTTPError, OSError) as error:
                 repeatable = method != "POST" or isinstance(error, NewConnectionError)
                 if last or not repeatable or isinstance(error, ReadTimeout):
@@ -270,7 +268,7 @@ def _selectors(fields: str, labels: str) -> dict[str, str]:
     return {key: value for key, value in (("fieldSelector", fields), ("labelSelector", labels)) if value}
 
 
-def _lines(response: Response) -> Iterator[bytes]:
+def _lines(response: BaseHTTPResponse) -> Iterator[bytes]:
     """Yield the lines of a body as they arrive."""
     rest = b""
     for chunk in response.stream(2**16):

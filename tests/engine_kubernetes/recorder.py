@@ -13,20 +13,25 @@ class Recorder:
         self.calls: list[tuple[str, str, int]] = []
 
     def __enter__(self) -> "Recorder":
-        self._original = original = Channel.request
+        self._originals = original, streaming = Channel.request, Channel.stream
 
         def request(channel: Channel, method: str, target: str, *args: Any) -> Any:
-            response = original(channel, method, target, *args)
-            self.calls.append((method, target.split("?")[0], response.status))
-            return response
+            answer = original(channel, method, target, *args)
+            self.calls.append((method, target.split("?")[0], answer.status))
+            return answer
 
-        Channel.request = request  # type: ignore[method-assign]
+        def stream(channel: Channel, target: str, seconds: float) -> Any:
+            answer = streaming(channel, target, seconds)
+            self.calls.append(("GET", target.split("?")[0], answer.status))
+            return answer
+
+        Channel.request, Channel.stream = request, stream  # type: ignore[method-assign]
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        Channel.request = self._original  # type: ignore[method-assign]
+        Channel.request, Channel.stream = self._originals  # type: ignore[method-assign]
 
     def methods(self) -> list[str]:
         """Return the methods so far, and start anew."""

@@ -1,6 +1,5 @@
 """The REST client against a small HTTP server: retries, errors, credentials, watches, connections."""
 
-import http.client
 import queue
 import ssl
 import threading
@@ -391,13 +390,14 @@ def test_a_connection_that_breaks_does_not_repeat_a_create(server):
 
 def test_a_request_leaves_in_one_piece_over_tls(localhost, monkeypatch):
     sent: list[bytes] = []
-    send = http.client.HTTPConnection.send
+    send = ssl.SSLSocket.sendall
 
-    def counted(connection, data):
-        sent.append(data)
-        send(connection, data)
+    def counted(connection, data, flags=0):
+        if not connection.server_side:
+            sent.append(data)
+        send(connection, data, flags)
 
-    monkeypatch.setattr("http.client.HTTPConnection.send", counted)
+    monkeypatch.setattr("ssl.SSLSocket.sendall", counted)
     with TinyServer(localhost.server()) as server:
         server.handler = lambda request: Answer(200, request.body)
         tls = ssl.create_default_context(cadata=localhost.pem.decode())
