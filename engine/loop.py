@@ -1,4 +1,4 @@
-"""The event loop of one program's run, which hands blocking calls to the engine's threads."""
+"""The event loop of one program's run, which hands calls that may block to the engine's threads."""
 
 import asyncio
 import contextlib
@@ -7,6 +7,7 @@ from concurrent import futures
 from functools import partial
 from typing import Any, TypeVarTuple, Unpack
 
+from engine.promptness import MayBlock, Request
 from engine.threads import Executor
 
 Arguments = TypeVarTuple("Arguments")
@@ -16,7 +17,8 @@ class Loop(asyncio.SelectorEventLoop):
     """An event loop whose default executor is one of the engine's.
 
     The SDK makes nine blocking calls in an update of a function. asyncio has two futures for each, with locks
-    and callbacks that tie them together; here there is one, which saves a third of what a call costs.
+    and callbacks that tie them together; here there is one, which saves a third of what a call costs. Six of
+    the nine are prompt (see `promptness`), and are made on the spot.
     """
 
     def __init__(self, threads: Executor) -> None:
@@ -29,11 +31,17 @@ class Loop(asyncio.SelectorEventLoop):
         func: Callable[[Unpack[Arguments]], Any],
         *args: *Arguments,
     ) -> asyncio.Future[Any]:
-        """Run the call on another thread; as asyncio does, but for the default executor."""
+        """Run the call on another thread; as asyncio does, but for the default executor and for requests."""
         if executor is not None:
             return super().run_in_executor(executor, func, *args)
         future: asyncio.Future[Any] = self.create_future()
-        self._threads.start(lambda: self._fulfil(future, func, args))
+        if isinstance(func, Request):
+            if _made(func, future):
+                return future
+            request = func.elsewhere()
+            self._threads.start(lambda: self._fulfil(future, request, ()))
+        else:
+            self._threads.start(lambda: self._fulfil(future, func, args))
         return future
 
     def _fulfil(self, future: asyncio.Future[Any], func: Callable[..., Any], args: tuple[Any, ...]) -> None:
@@ -46,6 +54,18 @@ class Loop(asyncio.SelectorEventLoop):
             settle = partial(future.set_exception, error)
         with contextlib.suppress(RuntimeError):  # the program ended meanwhile, and its loop with it
             self.call_soon_threadsafe(_unless_done, future, settle)
+
+
+def _made(request: Request, future: asyncio.Future[Any]) -> bool:
+    """Make a request on this thread, unless it may block; say whether that was done."""
+    try:
+        future.set_result(request())
+    except MayBlock:
+        return False
+    # Whatever the request raises belongs to whoever waits for the future.
+    except BaseException as error:
+        future.set_exception(error)
+    return True
 
 
 def _unless_done(future: asyncio.Future[Any], settle: Callable[[], None]) -> None:

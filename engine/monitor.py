@@ -1,7 +1,8 @@
 """The resource monitor that the Pulumi SDK talks to, as an object in this process.
 
-Methods have the names and messages of Pulumi's ResourceMonitor service. The SDK calls them from the threads
-of its event loop's executor, so that a registration may block until its step is done.
+Methods have the names and messages of Pulumi's ResourceMonitor service. The SDK calls them on the thread of
+its event loop, where only prompt ones are answered (see `promptness`), else on those of the loop's executor,
+so that a registration may block until its step is done.
 """
 
 # ruff: noqa: N802 - the names are those of the service
@@ -26,6 +27,7 @@ from engine.hooks import Hooks
 from engine.invokes import Invokes
 from engine.names import ORGANIZATION
 from engine.packages import Package
+from engine.promptness import Promptness
 from engine.provider import Properties, ProviderError
 from engine.registration import Answer, Registrar
 from engine.run import Run, StepFailed, Stopped
@@ -93,6 +95,7 @@ class Monitor:
         invokes: Invokes,
         transforms: Transforms,
         hooks: Hooks,
+        promptness: Promptness,
         finish: Callable[[], None],
     ) -> None:
         self.stack_outputs: Properties | None = None
@@ -105,6 +108,7 @@ class Monitor:
         self._invokes = invokes
         self._transforms = transforms
         self._hooks = hooks
+        self._promptness = promptness
         self._finish = finish
         self._stack_urn = ""
         self._lock = threading.Lock()
@@ -126,7 +130,7 @@ class Monitor:
 
         The answer is the SDK's own stand-in for the service's message: it may hold what is decoded already.
         """
-        with self._answering():
+        with self._answering(prompt=self._promptness.registers(request)):
             goal = goals.from_request(request)
             if request.remote:
                 return self._construct(goal)
@@ -161,7 +165,7 @@ class Monitor:
         self, request: resource_pb2.RegisterResourceOutputsRequest
     ) -> empty_pb2.Empty:
         """Take the outputs of a component; those of the stack are held until the end."""
-        with self._answering():
+        with self._answering(prompt=self._promptness.takes_outputs()):
             outputs = wire.from_struct(request.outputs)
             if request.urn == self._stack_urn:
                 self.stack_outputs = outputs
@@ -214,7 +218,7 @@ class Monitor:
         self, request: resource_pb2.RegisterPackageRequest
     ) -> resource_pb2.RegisterPackageResponse:
         """Give a reference to a package; parameterized ones are refused."""
-        with self._answering():
+        with self._answering(prompt=True):
             if request.HasField("parameterization") or request.HasField("extension"):
                 raise Unsupported(
                     f"package {request.name!r} is parameterized, which the embedded engine does not support; "
@@ -225,7 +229,7 @@ class Monitor:
 
     def SignalAndWaitForShutdown(self, _: empty_pb2.Empty) -> empty_pb2.Empty:
         """Note that the program ended without an error, and carry out the deletions."""
-        with self._answering():
+        with self._answering(prompt=self._promptness.ends()):
             self._run.check()
             self._finish()
             self.completed = True
@@ -257,13 +261,13 @@ class Monitor:
 
     def RegisterResourceHook(self, request: resource_pb2.RegisterResourceHookRequest) -> empty_pb2.Empty:
         """Take a hook that runs before or after steps."""
-        with self._answering():
+        with self._answering(prompt=True):
             self._hooks.register(request)
             return _EMPTY
 
     def RegisterErrorHook(self, request: resource_pb2.RegisterErrorHookRequest) -> empty_pb2.Empty:
         """Take a hook that decides on retries."""
-        with self._answering():
+        with self._answering(prompt=True):
             self._hooks.register_error(request)
             return _EMPTY
 
@@ -300,7 +304,7 @@ class Monitor:
             self._run.events.outputs(state)
 
     def _refuse(self, what: str) -> NoReturn:
-        with self._answering():
+        with self._answering(prompt=True):
             raise Unsupported(
                 f"the program uses {what}, which the embedded engine does not support; "
                 "leave it out, or run the stack with Pulumi's own engine"
@@ -308,11 +312,13 @@ class Monitor:
         raise AssertionError
 
     @contextlib.contextmanager
-    def _answering(self) -> Iterator[None]:
+    def _answering(self, *, prompt: bool = False) -> Iterator[None]:
         """Turn failures into the SDK's terms.
 
-        Whatever went wrong is noted, and the program is told to end.
+        Whatever went wrong is noted, and the program is told to end. MayBlock where the thread is a loop's
+        and the request is not `prompt`.
         """
+        self._promptness.require(prompt)
         try:
             yield
         except MonitorError:

@@ -27,6 +27,7 @@ from engine.journal import Journal
 from engine.monitor import Monitor
 from engine.names import StackRef
 from engine.packages import BUILTIN
+from engine.promptness import Promptness
 from engine.provider import Properties, ProviderFactory
 from engine.providers import Providers
 from engine.reader import StackReader
@@ -228,7 +229,10 @@ class Operation:
     def _monitor(self, registrar: Registrar, finish: Callable[[], None]) -> Monitor:
         components = Components(self.run, registrar, self._providers, self._workers)
         invokes = Invokes(self.run, registrar, self._providers, self._transforms)
-        return Monitor(self.run, registrar, components, invokes, self._transforms, self._hooks, finish)
+        promptness = Promptness(self._callbacks, registrar)
+        return Monitor(
+            self.run, registrar, components, invokes, self._transforms, self._hooks, promptness, finish
+        )
 
     def _deletions(self) -> Deletions:
         return Deletions(self.run, self._steps, self._workers, self._targets)

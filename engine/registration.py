@@ -82,6 +82,11 @@ class Registrar:
         """The URNs of what failed or was left out, those by which they were recorded before included."""
         return frozenset((*self._lost, *(self._aliased[urn] for urn in self._lost if urn in self._aliased)))
 
+    @property
+    def complete(self) -> bool:
+        """Whether the program registered everything that is recorded, and nothing is to be destroyed."""
+        return not (self._destroying or self._journal.entries())
+
     def prepared(self, goal: Goal) -> Goal:
         """Return the goal of the program with what comes from elsewhere: its parent's options, transforms."""
         self._run.check()

@@ -6,13 +6,17 @@ here gives the result that the SDK gives, only for the cases where that is plain
 SDK's own way. A release of the SDK that lacks one of the functions is left as it is.
 """
 
+import functools
+from collections.abc import Callable
 from typing import Any, Final
 
 from pulumi import Resource
-from pulumi.runtime import resource, rpc
+from pulumi.runtime import resource, rpc, settings, stack
 from pulumi.runtime.known_types import is_unknown
 from pulumi.runtime.proto import source_pb2
 from pulumi.runtime.settings import get_monitor
+
+from engine.promptness import Request
 
 _LEAVES: Final = frozenset({str, int, float, bool, type(None)})
 """Types whose values are the same on both sides of the SDK; subclasses, such as of enums, are not meant."""
@@ -24,6 +28,7 @@ def shorten(monitor_type: type) -> None:
     _return_plain_inputs()
     _return_untyped_outputs()
     _search_unknowns_quickly()
+    _mark_requests(monitor_type)
 
 
 def is_plain(value: Any) -> bool:
@@ -131,6 +136,18 @@ def contains_unknowns(val: Any) -> bool:
         elif is_unknown(item):
             return True
     return False
+
+
+def _mark_requests(monitor_type: type) -> None:
+    """Let the loop of our programs tell requests of the SDK from other calls: it may answer them at once."""
+    for module in (resource, settings, stack):
+        original = getattr(module, "wrap_with_context", None)
+        if original is not None:
+            module.wrap_with_context = functools.partial(_marked, monitor_type, original)  # type: ignore[attr-defined]
+
+
+def _marked(monitor_type: type, original: Callable[..., Any], call: Callable[..., Any]) -> Callable[..., Any]:
+    return Request(call) if isinstance(get_monitor(), monitor_type) else original(call)
 
 
 def _is_inherited(bound: Any, method: Any) -> bool:
