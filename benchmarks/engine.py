@@ -6,7 +6,6 @@ of a machine that runs the API server and its etcd too; their CPU time is given 
 
 import argparse
 import contextlib
-import gc
 import shutil
 import tempfile
 import time
@@ -23,6 +22,7 @@ from benchmarks.programs import configmaps, function
 from engine import Engine, FileBackend, StackRef
 from engine.kubernetes import KubernetesProviders
 from engine.protocol import StackEngine
+from service.__main__ import settle_memory
 
 AIMS = {
     "stacks_per_second_16": ">= 70",
@@ -85,9 +85,7 @@ class Bench:
         """Measure so many stacks one at a time and at once, and a big one."""
         self.up("warm-up")
         self.destroy("warm-up")
-        # As the service does once it has started: else each collection goes through the SDKs' objects again.
-        gc.collect()
-        gc.freeze()
+        settle_memory()  # as the service does, which is where the engine runs
         return self.one_by_one(one_at_a_time) | self.at_once(at_once, clients=16) | self.big(500)
 
     def one_by_one(self, count: int) -> dict[str, Any]:
