@@ -25,10 +25,11 @@ class Backend(Protocol):
     def read(self, key: str) -> bytes | None:
         """Return the content, or None if there is no such file."""
 
-    def write(self, key: str, data: bytes, *, durable: bool = True) -> None:
+    def write(self, key: str, data: bytes, *, durable: bool = True, forced: bool = True) -> None:
         """Write or replace a file; readers see the old content or the new, never a part.
 
-        With `durable` the content survives a crash of the machine once the call returned.
+        With `durable` that holds after a crash of the machine too, and with `forced` it is the new content
+        then, once the call returned. Without, it is for some moments open which of the two it would be.
         """
 
     def create(self, key: str, data: bytes) -> None:
@@ -103,7 +104,7 @@ class FileBackend:
         except OSError as error:
             raise BackendError(f"cannot read {self.url}/{key}: {error.strerror}") from error
 
-    def write(self, key: str, data: bytes, *, durable: bool = True) -> None:
+    def write(self, key: str, data: bytes, *, durable: bool = True, forced: bool = True) -> None:
         """Write beside the target, then rename over it."""
         path = self._path(key)
         temporary = _beside(path)
@@ -114,7 +115,7 @@ class FileBackend:
             except OSError:
                 _unlink(temporary)
                 raise
-            if durable:
+            if durable and forced:
                 _sync_folder(os.path.dirname(path))
 
     def create(self, key: str, data: bytes) -> None:

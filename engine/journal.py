@@ -6,22 +6,32 @@ that were not replaced or removed, in old order]; so what a resource needs alway
 Only one write matters for crash safety: the one before a provider call, which records the call as pending.
 Calls that begin while a write is under way share the next one (group commit). What is done while other calls
 take long is flushed after a while: to be undone after a crash it would have been in use for too long.
+
+The write before a call does not wait until the disk has the file's new name as well (decision 0037): the next
+write sees to that, or the flush.
 """
 
 import contextlib
 import dataclasses
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from engine import integrity
 from engine.errors import CheckpointRefused, EngineError
+from engine.renaming import renamed
 from engine.state import PendingOperation, ResourceState, Snapshot, altered
-from engine.urns import is_provider_type
 from engine.values import same
 
 _SETTLED: Final = frozenset({"updating", "deleting"})
 """Pending operations of which a provider can say what became of them."""
+
+
+class Save(Protocol):
+    """Stores a snapshot durably; `forced` as for `backend.Backend.write`."""
+
+    def __call__(self, snapshot: Snapshot, *, forced: bool) -> None:
+        """Return once it is stored."""
 
 
 class Closed(EngineError):
@@ -48,7 +58,7 @@ class Journal:
     `save` stores a snapshot durably; None keeps everything in memory, for previews.
     """
 
-    def __init__(self, snapshot: Snapshot, save: Callable[[Snapshot], None] | None) -> None:
+    def __init__(self, snapshot: Snapshot, save: Save | None) -> None:
         self._save = save
         self._extra = snapshot.extra
         self._base = [Entry(state) for state in snapshot.resources]
@@ -62,6 +72,7 @@ class Journal:
         self._tokens = 0
         self._lock = threading.Condition()
         self._written = 0
+        self._forced = 0  # up to which revision a crash of the machine leaves what was written
         # What is neither carried on nor to be settled is written off.
         self._revision = len(snapshot.pending) - len(self._carried) - len(self._unsettled)
         self._writing = False
@@ -109,7 +120,7 @@ class Journal:
             self._pending[token] = PendingOperation(state, kind)
             self._revision += 1
         try:
-            self.commit()
+            self.commit(forced=False)
         except BaseException:
             self.abandon(token)  # the call is not going to be made
             raise
@@ -262,22 +273,22 @@ class Journal:
         """Whether the operation was given up."""
         return self._closed
 
-    def commit(self) -> None:
+    def commit(self, *, forced: bool = True) -> None:
         """Return once everything recorded so far is on the disk. Raises what `save` raises, or Closed."""
         with self._lock:
             wanted = self._revision if self._save is not None else 0
-            while self._written < wanted and not self._closed:
+            while (self._forced if forced else self._written) < wanted and not self._closed:
                 if self._writing:
                     self._lock.wait()
                 else:
-                    self._write()
+                    self._write(forced=forced)
             if self._closed:
                 raise Closed("the operation was given up")
 
     def flush(self) -> None:
         """Write what is recorded so far, if anything is. An error is met again by whoever commits next."""
         with self._lock, contextlib.suppress(EngineError):
-            due = self._save is not None and self._written < self._revision
+            due = self._save is not None and self._forced < self._revision
             if due and not (self._closed or self._writing):
                 self._write()
 
@@ -289,7 +300,7 @@ class Journal:
         with self._lock:
             self._closed = True
             self._lock.wait_for(lambda: not self._writing)
-            if self._save is not None and self._written < self._revision:
+            if self._save is not None and self._forced < self._revision:
                 self._write()
 
     def snapshot(self) -> Snapshot:
@@ -299,7 +310,7 @@ class Journal:
             *(entry.state for entry in self.entries()),
         )
         if self._renamed:
-            resources = _renamed(tuple(resources), self._renamed)
+            resources = renamed(tuple(resources), self._renamed)
         return Snapshot(
             resources=tuple(resources),
             pending=(*self._carried, *self._interrupted(), *self._pending.values()),
@@ -309,19 +320,21 @@ class Journal:
     def _interrupted(self) -> Iterator[PendingOperation]:
         return (op for urn, op in self._unsettled.items() if self.old(urn) is not None)
 
-    def _write(self) -> None:
+    def _write(self, *, forced: bool = True) -> None:
         """Write once, without holding the lock meanwhile; it is held on entry and on return."""
         revision, snapshot, save = self._revision, self.snapshot(), self._save
         assert save is not None
         self._writing = True
         self._lock.release()
         try:
-            _save_checked(snapshot, save)
+            _save_checked(snapshot, save, forced=forced)
         finally:
             self._lock.acquire()
             self._writing = False
             self._lock.notify_all()
         self._written = revision
+        if forced:
+            self._forced = revision
 
     def _carry(self, urn: str) -> None:
         entry = self.old(urn)
@@ -357,39 +370,13 @@ class Journal:
             self._revision += 1
 
 
-def _save_checked(snapshot: Snapshot, save: Callable[[Snapshot], None]) -> None:
+def _save_checked(snapshot: Snapshot, save: Save, *, forced: bool) -> None:
     broken = integrity.problem(snapshot.resources)
     if broken is None:
-        save(snapshot)
+        save(snapshot, forced=forced)
         return
     # Losing what was done to real resources would be worse than a state that needs repair.
-    save(dataclasses.replace(snapshot, integrity_error=broken))
+    save(dataclasses.replace(snapshot, integrity_error=broken), forced=True)
     raise CheckpointRefused(
         f"the run led to a state that breaks an invariant: {broken}; it was stored as it is"
-    )
-
-
-def _renamed(states: tuple[ResourceState, ...], names: dict[str, str]) -> Iterator[ResourceState]:
-    """Return the states with the present names in their references.
-
-    The old half of a replaced provider keeps its URN, and so do the references to it, known by its id.
-    """
-    standing = {f"{state.urn}::{state.id}" for state in states if is_provider_type(state.type)}
-    for state in states:
-        yield _referring(state, names, standing) if names.keys() & state.needs() else state
-
-
-def _referring(state: ResourceState, names: dict[str, str], standing: set[str]) -> ResourceState:
-    urn, separator, id_ = state.provider.rpartition("::")
-    provider = state.provider if state.provider in standing else f"{names.get(urn, urn)}{separator}{id_}"
-    return altered(
-        state,
-        parent=names.get(state.parent, state.parent),
-        deleted_with=names.get(state.deleted_with, state.deleted_with),
-        provider=provider,
-        dependencies=tuple(names.get(item, item) for item in state.dependencies),
-        replace_with=tuple(names.get(item, item) for item in state.replace_with),
-        property_dependencies={
-            key: [names.get(item, item) for item in urns] for key, urns in state.property_dependencies.items()
-        },
     )

@@ -315,10 +315,10 @@ class Operation:
             return "Check, then refresh with clear_pending_creates"
         return "An update finds out where it can; else check, then refresh with clear_pending_creates"
 
-    def _save(self, snapshot: Snapshot) -> None:
+    def _save(self, snapshot: Snapshot, *, forced: bool) -> None:
         assert self._storage is not None
         data = self._codec.encode(self._stack.full_name, snapshot)
-        self._storage.save(self._stack, data)
+        self._storage.save(self._stack, data, forced=forced)
         self.data = data
 
     def _keep_history(self, entry: dict[str, Any]) -> None:

@@ -105,7 +105,7 @@ class S3Backend:
                         raise
             return None
 
-    def write(self, key: str, data: bytes, *, durable: bool = True) -> None:
+    def write(self, key: str, data: bytes, *, durable: bool = True, forced: bool = True) -> None:
         """Put the object; `durable` writes are tried again for half a minute more."""
         with self._reported("write", key):
             _tried(lambda: self._put(key, data), durable=durable)

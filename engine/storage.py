@@ -116,8 +116,8 @@ class Storage:
                 f"the last write is beside it as .bak, earlier ones are in {stack.backups_folder})"
             ) from error
 
-    def save(self, stack: StackRef, data: bytes) -> None:
-        """Replace the checkpoint durably; the previous one stays as `.bak`.
+    def save(self, stack: StackRef, data: bytes, *, forced: bool = True) -> None:
+        """Replace the checkpoint durably, `forced` as for backends; the previous one stays as `.bak`.
 
         BackendError, and nothing is written, if the stack's lock may be somebody else's by now.
         """
@@ -129,7 +129,7 @@ class Storage:
         packed = compression.pack(data, self._keeping.compression)
         for previous in present:
             self.backend.copy(previous, f"{previous}.bak")
-        self.backend.write(key, packed)
+        self.backend.write(key, packed, forced=forced)
         for previous in present:
             if previous != key:
                 self.backend.delete(previous)

@@ -27,7 +27,7 @@ class MemoryBackend:
     def read(self, key: str) -> bytes | None:
         return self.files.get(key)
 
-    def write(self, key: str, data: bytes, *, durable: bool = True) -> None:
+    def write(self, key: str, data: bytes, *, durable: bool = True, forced: bool = True) -> None:
         self._change()
         self.files[key] = data
 

@@ -1,5 +1,7 @@
 """What every backend has to do, whether a folder or a bucket."""
 
+import os
+import stat
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -180,3 +182,20 @@ def test_a_server_out_of_reach_is_an_error_that_names_the_place(
 
     with pytest.raises(BackendError, match=r"cannot read s3://bucket/pre/a: Could not connect"):
         backend.read("a")
+
+
+@pytest.mark.parametrize(
+    ("options", "synced"),
+    [({}, ["file", "folder"]), ({"forced": False}, ["file"]), ({"durable": False}, [])],
+)
+def test_a_folder_forces_to_the_disk_what_it_promises_and_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, bool], synced: list[str]
+) -> None:
+    seen: list[str] = []
+    monkeypatch.setattr(
+        "os.fsync", lambda number: seen.append("folder" if stat.S_ISDIR(os.fstat(number).st_mode) else "file")
+    )
+
+    FileBackend(tmp_path).write("a/file", b"one", **options)
+
+    assert seen == synced

@@ -27,14 +27,16 @@ class Watched(MemoryBackend):
     def __init__(self, world: World) -> None:
         super().__init__({})
         self.states: list[tuple[list[tuple[str, str]], int]] = []
+        self.forced: list[bool] = []
         self._world = world
 
-    def write(self, key: str, data: bytes, *, durable: bool = True) -> None:
-        super().write(key, data, durable=durable)
+    def write(self, key: str, data: bytes, *, durable: bool = True, forced: bool = True) -> None:
+        super().write(key, data, durable=durable, forced=forced)
         if key == STACK.checkpoint_key:
             latest = json.loads(data)["checkpoint"]["latest"]
             pending = [(op["type"], _name(op["resource"])) for op in latest.get("pending_operations", [])]
             self.states.append((pending, len(self._world.calls)))
+            self.forced.append(forced)
             assert durable, "a state that may not survive is no protection"
 
 
@@ -186,3 +188,11 @@ def test_no_call_that_changes_something_is_made_before_it_is_on_the_disk(
 
 def _name(item: dict[str, Any]) -> str:
     return str(item["urn"]).rsplit("::", 1)[-1]
+
+
+def test_an_operation_ends_when_the_disk_is_sure_to_have_its_last_state(
+    engine: Engine, watched: Watched, world: World
+) -> None:
+    engine.up(STACK, chain("a", "b"))
+
+    assert watched.forced == [False, False, True]

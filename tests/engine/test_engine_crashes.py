@@ -38,9 +38,9 @@ class DyingBackend(FileBackend):
         """Whether the end was reached."""
         return self._left < 0
 
-    def write(self, key: str, data: bytes, *, durable: bool = True) -> None:
+    def write(self, key: str, data: bytes, *, durable: bool = True, forced: bool = True) -> None:
         self._count()
-        super().write(key, data, durable=durable)
+        super().write(key, data, durable=durable, forced=forced)
 
     def create(self, key: str, data: bytes) -> None:
         self._count()

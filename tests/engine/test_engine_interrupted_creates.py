@@ -50,10 +50,10 @@ class Cut(FileBackend):
         super().__init__(root)
         self._world = world
 
-    def write(self, key: str, data: bytes, *, durable: bool = True) -> None:
+    def write(self, key: str, data: bytes, *, durable: bool = True, forced: bool = True) -> None:
         if self._world.resources:
             raise BackendError("the power went out")
-        super().write(key, data, durable=durable)
+        super().write(key, data, durable=durable, forced=forced)
 
 
 @pytest.fixture

@@ -51,9 +51,9 @@ class Failing(FileBackend):
         if self._left < 0:
             raise BackendError("the disk is gone")
 
-    def write(self, key: str, data: bytes, *, durable: bool = True) -> None:
+    def write(self, key: str, data: bytes, *, durable: bool = True, forced: bool = True) -> None:
         self._count()
-        super().write(key, data, durable=durable)
+        super().write(key, data, durable=durable, forced=forced)
 
     def create(self, key: str, data: bytes) -> None:
         self._count()

@@ -154,9 +154,9 @@ class Counting(FileBackend):
         self.calls.append("read")
         return super().read(key)
 
-    def write(self, key: str, data: bytes, *, durable: bool = True) -> None:
+    def write(self, key: str, data: bytes, *, durable: bool = True, forced: bool = True) -> None:
         self.calls.append("write")
-        super().write(key, data, durable=durable)
+        super().write(key, data, durable=durable, forced=forced)
 
     def create(self, key: str, data: bytes) -> None:
         self.calls.append("create")
