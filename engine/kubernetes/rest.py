@@ -182,7 +182,7 @@ class Client:
                 yield event["type"], event["object"]
         except ReadTimeout:
             return  # as the server does at the end of timeoutSeconds
-        except HTTPError as error:
+        except (HTTPError, ValueError) as error:  # ValueError: cut in the middle of a line
             raise Unreachable(f"the watch of {path} broke: {error}") from error
         finally:
             response.close()

@@ -354,6 +354,18 @@ def test_a_watch_from_too_old_a_version_says_so(client, server):
         list(client.watch("/api/v1/pods", "1", seconds=10))
 
 
+def test_a_watch_that_is_cut_in_the_middle_of_a_line_has_no_answer_any_more(client, server):
+    lines = queue.Queue()
+    for line in ({"type": "ADDED", "object": {}}, b'{"type": "MOD', None):
+        lines.put(line)
+    server.answers = [Answer(stream=lines)]
+    events = client.watch("/api/v1/pods", "1", seconds=10)
+
+    assert next(events) == ("ADDED", {})
+    with pytest.raises(Unreachable, match="the watch of /api/v1/pods broke"):
+        next(events)
+
+
 def test_a_watch_that_is_left_early_closes_its_connection(client, server):
     lines = queue.Queue()
     lines.put({"type": "ADDED", "object": {}})

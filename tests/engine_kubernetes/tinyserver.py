@@ -27,7 +27,7 @@ class Answer:
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
     stream: "queue.Queue[Any] | None" = None
-    """JSON lines to send one by one as they come; None in the queue ends the answer."""
+    """JSON lines, or bytes, to send one by one as they come; None in the queue ends the answer."""
 
 
 Handler = Callable[[Request], Answer]
@@ -129,7 +129,7 @@ class TinyServer:
 
             def _stream(self, lines: "queue.Queue[Any]") -> None:
                 while (line := lines.get(timeout=30)) is not None:
-                    data = json.dumps(line).encode() + b"\n"
+                    data = line if isinstance(line, bytes) else json.dumps(line).encode() + b"\n"
                     self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
                     self.wfile.flush()
                 self.wfile.write(b"0\r\n\r\n")
