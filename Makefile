@@ -3,10 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+  --no-header --no-annotate
 ROOMS := components automation engine service monitor runtimes local
 CODE := $(ROOMS) tests benchmarks __main__.py
 
-.PHONY: help run demo test test-cluster lint fmt bench bench-engine bench-platform lock clean test-alerts aws
+.PHONY: help run demo test test-cluster test-node lint fmt bench bench-engine bench-platform lock clean test-alerts aws
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -20,13 +22,16 @@ demo: $(VENV)/.main  ## the same, once: a table of phases and the functions' ans
 aws: $(VENV)/.aws  ## add what environments in AWS need
 
 test: $(VENV)/.dev  ## all tests that need no cluster
-	$(BIN)/python -m pytest -m "not cluster" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m "not cluster and not node" $(PYTEST_ARGS)
 
 test-alerts: $(VENV)/.dev  ## alerts and queries only; needs promtool (apt-get install prometheus)
 	$(BIN)/python -m pytest tests/observability $(PYTEST_ARGS)
 
 test-cluster: $(VENV)/.dev  ## tests against a real API server: KUBECONFIG, else ../shared/cluster
 	$(BIN)/python -m pytest -m cluster $(PYTEST_ARGS)
+
+test-node: $(VENV)/.dev  ## tests with pods that really run: a cluster with a node, root, buildah, mmdebstrap
+	$(BIN)/python -m pytest -m node $(PYTEST_ARGS)
 
 lint: $(VENV)/.dev  ## style, types, layers
 	$(BIN)/ruff check $(CODE) examples
@@ -48,8 +53,8 @@ bench-platform: $(VENV)/.dev  ## measure a whole environment on a real API serve
 	@$(BIN)/python -m benchmarks.platform
 
 lock: $(VENV)/.uv  ## pin requirements/*.in with hashes
-	for set in uv main aws dev; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-header --no-annotate --output-file requirements/$$set.txt requirements/$$set.in; done
+	for set in uv main aws dev; do $(LOCK) --output-file requirements/$$set.txt requirements/$$set.in; done
+	$(LOCK) --no-emit-package debugpy --output-file requirements/service.txt requirements/service.in
 
 clean:  ## remove the environment and everything that was made
 	rm -rf $(VENV) .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache benchmarks/results
