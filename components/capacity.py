@@ -56,8 +56,12 @@ class Capacity:
     """Builds at the same time."""
     volume_claims: int
     """PersistentVolumeClaims."""
+    service_min_pods: int
+    """Fewest pods of the automation service."""
     service_pods: int
     """Most pods of the automation service."""
+    service_cpu_percent: int
+    """Share of its guaranteed CPU at which the automation service gets another pod."""
     service: Compute
     """One pod of the automation service."""
 
@@ -72,7 +76,9 @@ CAPACITIES: Final[Mapping[str, Capacity]] = {
         functions=20,
         builds=5,
         volume_claims=2,
+        service_min_pods=1,
         service_pods=1,
+        service_cpu_percent=70,
         service=Compute(cpu_requests=250, memory_requests=512, cpu_limits=500, memory_limits=1024),
     ),
     "stg": Capacity(
@@ -84,7 +90,9 @@ CAPACITIES: Final[Mapping[str, Capacity]] = {
         functions=50,
         builds=10,
         volume_claims=5,
+        service_min_pods=2,
         service_pods=5,
+        service_cpu_percent=70,
         service=Compute(cpu_requests=500, memory_requests=1024, cpu_limits=1000, memory_limits=2048),
     ),
     "prd": Capacity(
@@ -96,7 +104,9 @@ CAPACITIES: Final[Mapping[str, Capacity]] = {
         functions=100,
         builds=20,
         volume_claims=10,
+        service_min_pods=3,
         service_pods=10,
+        service_cpu_percent=60,
         service=Compute(cpu_requests=1000, memory_requests=2048, cpu_limits=2000, memory_limits=4096),
     ),
 }

@@ -38,6 +38,8 @@ class NetworkArgs:
     """URL of the OpenTelemetry collector that the automation service and functions may reach; empty: none."""
     subscriber_uri: str = ""
     """Where the automation service takes events, if not at its Service."""
+    broker_uri: str = ""
+    """Where pods send events, if not to the Broker's ingress in the namespace."""
     dead_letter_uri: str = ""
     """Where undeliverable events go, if not to their Service."""
 

@@ -10,6 +10,7 @@ from components import naming, providers
 from components.access import Access, AccessArgs
 from components.admission import Admission, AdmissionArgs
 from components.broker import Broker, BrokerArgs
+from components.capacity import Capacity
 from components.gitops import Gitops, GitopsArgs
 from components.manifests.iam import Buckets, Places, Repositories
 from components.manifests.observability.scope import Scope
@@ -18,6 +19,7 @@ from components.network import Network, NetworkArgs
 from components.observability import Observability, ObservabilityArgs
 from components.quotas import Quotas, QuotasArgs
 from components.registry import PULL_SECRET, Registry, RegistryArgs
+from components.service import Service, ServiceArgs
 from components.settings import EVENT_TYPES, PlatformSettings, SettingsError
 from components.storage import Storage, StorageArgs
 
@@ -25,8 +27,8 @@ from components.storage import Storage, StorageArgs
 class Platform(pulumi.ComponentResource):
     """The namespace, storage, registry, the accounts with their rights, the broker with its Triggers.
 
-    Where there is a cluster to protect, also quotas, network policies and admission policies: `local` has
-    none of them, see docs/decisions/0040.
+    Where there is a cluster to protect, also quotas, network policies and admission policies, and the
+    automation service itself: `local` has none of them (docs/decisions/0040), there the service is a process.
     """
 
     namespace: pulumi.Output[str]
@@ -62,9 +64,7 @@ class Platform(pulumi.ComponentResource):
         super().__init__("knative-lambda:components:Platform", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         _require_sdk(args)
-        space = PlatformNamespace(
-            f"{name}-space", PlatformNamespaceArgs(namespace=naming.namespace(args.environment)), child
-        )
+        space = PlatformNamespace(f"{name}-space", PlatformNamespaceArgs(namespace=args.namespace), child)
         storage = Storage(f"{name}-storage", _storage(args), child)
         registry = Registry(f"{name}-registry", _registry(args, space.namespace), child)
         roles = self._roles(f"{name}-roles", args)
@@ -82,6 +82,11 @@ class Platform(pulumi.ComponentResource):
             self.webhook_paths = Gitops(f"{name}-gitops", flux, child).webhook_paths
         if args.observability.enabled:
             Observability(f"{name}-observability", _observability(args, space.namespace), child)
+        if args.capacity:
+            # A pod needs its account and the keys of the storage to start.
+            after_access = pulumi.ResourceOptions(parent=self, depends_on=[access])
+            service = _service(args, args.capacity, space.namespace, storage, registry)
+            Service(f"{name}-service", service, after_access)
         self.namespace = space.namespace
         self.broker_name = broker.broker_name
         self.build_account = access.build_account
@@ -111,7 +116,7 @@ class Platform(pulumi.ComponentResource):
 
         wanted = RolesArgs(
             environment=args.environment,
-            namespace=naming.namespace(args.environment),
+            namespace=args.namespace,
             gitops_namespace=args.gitops.namespace,
             places=places,
             service_role_arn=args.access.service_role_arn,
@@ -231,6 +236,42 @@ def _access(args: PlatformSettings, namespace: pulumi.Output[str], roles: _RoleA
     )
 
 
+def _service(
+    args: PlatformSettings,
+    capacity: Capacity,
+    namespace: pulumi.Output[str],
+    storage: Storage,
+    registry: Registry,
+) -> ServiceArgs:
+    return ServiceArgs(
+        namespace=namespace,
+        environment=args.environment,
+        capacity=capacity,
+        image=args.service_image,
+        log_level=args.service.log_level,
+        engine=args.engine,
+        broker_name=naming.broker_name(args.environment),
+        broker_url=args.delivery.broker_uri,
+        dead_letter_uri=args.delivery.dead_letter_uri,
+        registry=registry.address,
+        repository=registry.repository,
+        cache_repository=registry.cache_repository,
+        pull_secret=registry.pull_secret,
+        push_secret=registry.push_secret,
+        insecure_registry=args.registry.insecure,
+        executor_image=args.builds.executor_image,
+        python_image=args.builds.python_image,
+        region=args.aws.region,
+        storage_endpoint=args.storage.endpoint,
+        source_bucket=storage.source_bucket,
+        context_bucket=storage.context_bucket,
+        state_url=storage.state_url,
+        static_keys=bool(args.storage.access_key_id),
+        passphrase=args.service.passphrase,
+        api_tokens=args.service.api_tokens,
+    )
+
+
 def _broker(args: PlatformSettings, namespace: pulumi.Output[str]) -> BrokerArgs:
     return BrokerArgs(
         broker_name=naming.broker_name(args.environment),
@@ -258,6 +299,7 @@ def _network(args: PlatformSettings, namespace: pulumi.Output[str]) -> NetworkAr
         flux_namespace=args.gitops.namespace if args.gitops.triggers else "",
         otlp_endpoint=args.observability.otlp_endpoint,
         subscriber_uri=args.delivery.subscriber_uri,
+        broker_uri=args.delivery.broker_uri,
         dead_letter_uri=args.delivery.dead_letter_uri,
     )
 
@@ -287,7 +329,7 @@ def _observability(args: PlatformSettings, namespace: pulumi.Output[str]) -> Obs
         namespace=namespace,
         scope=Scope(
             environment=args.environment,
-            namespace=naming.namespace(args.environment),
+            namespace=args.namespace,
             rabbitmq_namespace=args.rabbitmq.namespace,
             rabbitmq_cluster=args.rabbitmq.cluster,
             builds=args.capacity.builds if args.capacity else 1,
@@ -302,6 +344,4 @@ def _observability(args: PlatformSettings, namespace: pulumi.Output[str]) -> Obs
 
 
 def _admission(args: PlatformSettings) -> AdmissionArgs:
-    return AdmissionArgs(
-        namespace=naming.namespace(args.environment), allowed_registries=args.allowed_registries
-    )
+    return AdmissionArgs(namespace=args.namespace, allowed_registries=args.allowed_registries)

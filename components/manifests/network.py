@@ -97,12 +97,12 @@ def _into_functions(args: "NetworkArgs") -> list[Manifest]:
 
 def _out_of_functions(args: "NetworkArgs") -> list[Manifest]:
     notifi = _to([_elsewhere(args.notifi_namespace)], _NOTIFI_GRPC)
-    return [_internet(HTTPS), _events(args), notifi, *_to_places(_places([args.otlp_endpoint]))]
+    return [_internet(HTTPS), *_events(args), notifi, *_to_places(_places([args.otlp_endpoint]))]
 
 
 def _out_of_builds(args: "NetworkArgs") -> list[Manifest]:
     """The registry, the storage, the monitor's report, and its look at its own pod."""
-    return [*_storage_and_registries(args), _events(args), _api_server(args)]
+    return [*_storage_and_registries(args), *_events(args), _api_server(args)]
 
 
 def _into_service(args: "NetworkArgs") -> list[Manifest]:
@@ -113,7 +113,7 @@ def _into_service(args: "NetworkArgs") -> list[Manifest]:
 def _out_of_service(args: "NetworkArgs") -> list[Manifest]:
     return [
         *_storage_and_registries(args),
-        _events(args),
+        *_events(args),
         _api_server(args),
         _rabbitmq(args),
         _to([_elsewhere(args.notifi_namespace)], _NOTIFI_GRPC, _NOTIFI_HTTP),
@@ -127,7 +127,7 @@ def _into_dead_letters(args: "NetworkArgs") -> list[Manifest]:
 
 def _out_of_dead_letters(args: "NetworkArgs") -> list[Manifest]:
     """A replay goes back to where the event came from."""
-    return [_events(args), _rabbitmq(args)]
+    return [*_events(args), _rabbitmq(args)]
 
 
 def _into_broker(args: "NetworkArgs") -> list[Manifest]:
@@ -142,7 +142,7 @@ def _out_of_dispatchers(args: "NetworkArgs") -> list[Manifest]:
     gateways = [_elsewhere(args.ingress_namespace), _elsewhere(args.serving_namespace, {"app": "activator"})]
     return [
         _rabbitmq(args),
-        _events(args),
+        *_events(args),
         _to([_here(_ours("service")), _here(_ours("dead-letters"))], HTTP),
         _to(gateways, *_GATEWAY),
         *_to_flux(args),
@@ -213,9 +213,9 @@ def _rabbitmq(args: "NetworkArgs") -> Manifest:
     return _to([_elsewhere(args.rabbitmq_namespace, pods)], _AMQP)
 
 
-def _events(args: "NetworkArgs") -> Manifest:
-    """Return access to the Broker's ingress."""
-    return _to([_here(_broker(args, ["ingress"]))], HTTP)
+def _events(args: "NetworkArgs") -> list[Manifest]:
+    """Return access to the Broker's ingress, and to the address that stands in for it."""
+    return [_to([_here(_broker(args, ["ingress"]))], HTTP), *_to_places(_places([args.broker_uri]))]
 
 
 def _metrics(args: "NetworkArgs", *ports: int) -> Manifest:

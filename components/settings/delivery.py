@@ -12,5 +12,7 @@ class DeliverySettings(Group):
 
     subscriber_uri: str = setting(values.url, "")
     """Where the automation service takes events; empty: the Service `knative-lambda-builder`."""
+    broker_uri: str = setting(values.url, "")
+    """The Broker's ingress as pods reach it; empty: the RabbitMQ broker's own Service."""
     dead_letter_uri: str = setting(values.url, "")
     """Where undeliverable events go; empty: the Service `knative-lambda-dlq-handler`."""

@@ -140,10 +140,14 @@ class Values:
 
     def build(self, group: str, settings: type[S], environment: str) -> S:
         """Return a group with what was given and its defaults; of a broken one with defaults only."""
+        return settings(**self.complete(group, settings, environment))
+
+    def complete(self, group: str, settings: type[Group], environment: str) -> dict[str, Any]:
+        """Return what was given of a group, and the defaults that follow from it, by field."""
         given = self.given.get(group, {})
         derived = {
             key.field: key.setting.derived(environment, given)
             for key in keys(group, settings).values()
             if key.setting.derived and key.field not in given
         }
-        return settings(**{**derived, **given})
+        return {**derived, **given}

@@ -12,11 +12,13 @@ from typing import Any, Final
 import pulumi
 from pulumi.runtime.config import CONFIG, is_config_secret
 
+from components import naming
 from components.capacity import Capacity
 from components.engines import EMBEDDED, ENGINES
 from components.settings import fields, values
 from components.settings.access import AccessSettings
 from components.settings.aws import AwsSettings
+from components.settings.builds import BuildSettings
 from components.settings.delivery import DeliverySettings
 from components.settings.fields import Group, SettingsError, setting
 from components.settings.gitops import GitopsSettings
@@ -25,6 +27,7 @@ from components.settings.observability import ObservabilitySettings
 from components.settings.quota import QuotaSettings
 from components.settings.rabbitmq import RabbitmqSettings
 from components.settings.registry import RegistrySettings
+from components.settings.service import ServiceSettings
 from components.settings.storage import StorageSettings
 
 ENVIRONMENTS: Final = ("local", "dev", "stg", "prd")
@@ -59,6 +62,8 @@ class PlatformSettings(Group):
 
     environment: str = setting(values.choice(*ENVIRONMENTS))
     """local, dev, stg or prd; names the namespace, the broker and the buckets."""
+    namespace: str = setting(values.label, derived=lambda environment, _: naming.namespace(environment))
+    """Namespace of everything: a cluster with several environments of a kind needs names of their own."""
     engine: str = setting(values.choice(*ENGINES), EMBEDDED)
     """What carries out the updates of functions, one of ENGINES."""
     allowed_registries: tuple[str, ...] = setting(values.registries, ())
@@ -67,6 +72,8 @@ class PlatformSettings(Group):
     """IAM roles that were made elsewhere."""
     aws: AwsSettings
     """The account."""
+    builds: BuildSettings
+    """What builds are made with."""
     delivery: DeliverySettings
     """Where the platform's own events go."""
     gitops: GitopsSettings
@@ -81,6 +88,8 @@ class PlatformSettings(Group):
     """The cluster behind the Broker."""
     registry: RegistrySettings
     """Where images are."""
+    service: ServiceSettings
+    """The automation service."""
     storage: StorageSettings
     """Where code, build contexts and functions' stacks are."""
 
@@ -95,22 +104,34 @@ class PlatformSettings(Group):
         return self.registry.address or self.aws.cloud.registry
 
     def problems(self, environment: str) -> list[str]:
-        """Return whether admission policies, where there are any, would refuse functions' own images."""
-        if not self.capacity:
-            return []
-        images = f"{self.registry_address}/{self.registry.repository}"
-        if any(f"{images}/".startswith(f"{allowed}/") for allowed in self.allowed_registries):
-            return []
+        """Return which images admission policies, where there are any, would refuse."""
+        home = self.registry_address
+        elsewhere = "add its registry, or set it to where the image is"
+        remedies = {
+            f"functions' own images in {home}/{self.registry.repository}": (
+                f"add {home}, or set registryAddress and registryRepository to where they are"
+            ),
+            f"serviceImage {self.service_image}": elsewhere,
+            f"buildExecutorImage {self.builds.executor_image}": elsewhere,
+        }
+        known = tuple(f"{allowed}/" for allowed in self.allowed_registries)
         return [
-            f"allowedRegistries is {','.join(self.allowed_registries)!r}, which leaves out functions' own"
-            f" images in {images}: add {self.registry_address}, or set registryAddress and"
-            " registryRepository to where they are"
+            f"allowedRegistries is {','.join(self.allowed_registries)!r}, which leaves out {image}: {remedy}"
+            for image, remedy in remedies.items()
+            if self.capacity and not f"{image.rpartition(' ')[2]}/".startswith(known)
         ]
 
     @property
     def capacity(self) -> Capacity | None:
         """What the environment may use; None in `local`, where nothing enforces it."""
-        return self.quota.capacity(self.environment)
+        whole = self.quota.capacity(self.environment)
+        return self.service.applied(whole) if whole else None
+
+    @property
+    def service_image(self) -> str:
+        """The image of the automation service and of the monitor."""
+        repository = f"{self.registry_address}/{self.registry.service_repository}"
+        return self.service.image or f"{repository}:{self.environment}-latest"
 
     @classmethod
     def from_config(cls, config: pulumi.Config) -> "PlatformSettings":
@@ -142,6 +163,7 @@ class PlatformSettings(Group):
         groups: dict[str, Any] = {name: read.build(name, kind, environment) for name, kind in GROUPS.items()}
         for name, group in groups.items():
             problems += [] if name in read.broken else group.problems(environment)
+        own = read.complete("", cls, environment)
         if environment and not read.broken:
             problems += cls(**own, **groups).problems(environment)
         if problems:

@@ -25,6 +25,10 @@ _REPOSITORY: Final = re.compile(r"[a-z0-9]+([._/-]+[a-z0-9]+)*")
 _MAX_REPOSITORY: Final = 256
 _LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _REGISTRY: Final = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?(/[a-z0-9._/-]*[a-z0-9])?")
+_IMAGE: Final = re.compile(
+    r"([A-Za-z0-9.-]+(:\d{1,5})?/)?[a-z0-9]+([._/-]+[a-z0-9]+)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?"
+    r"(@sha256:[0-9a-f]{64})?"
+)
 _MAX_COUNT: Final = 100_000
 _MAX_DAYS: Final = 3650
 
@@ -168,6 +172,13 @@ def registries(value: str) -> tuple[str, ...]:
         listed = ", ".join(repr(part) for part in wrong)
         raise ValueError(f"{listed} is no registry: give host[:port][/prefix], several separated by commas")
     return found
+
+
+def image(value: str) -> str:
+    """Return a reference to an image."""
+    if not _IMAGE.fullmatch(value):
+        raise ValueError("give [registry/]repository[:tag][@sha256:digest]")
+    return value
 
 
 def cidr(value: str) -> str:

@@ -48,6 +48,10 @@ class Server:
         path = f"{path_of(manifest)}?fieldManager={manager}&fieldValidation=Strict"
         return self._send("PATCH", path, manifest, kind="application/apply-patch+yaml")
 
+    def delete(self, path: str) -> None:
+        """Delete the object at the path. Raises Refused."""
+        self._send("DELETE", path, None)
+
     def _send(
         self, method: str, path: str, body: Manifest | None, token: str = "", kind: str = ""
     ) -> Manifest:

@@ -1,6 +1,7 @@
 """A whole production environment: one part on a real API server, the other in an emulated AWS."""
 
 import json
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,11 @@ from tests.cluster.server import Server
 pytestmark = pytest.mark.cluster
 
 REGION, ACCOUNT = "eu-west-1", "123456789012"
-NAMESPACE = naming.namespace("prd")
+NAMESPACE = f"aws-{uuid.uuid4().hex[:8]}"
 ACCOUNTS = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts"
 GIVEN = {
     "environment": "prd",
+    "namespace": NAMESPACE,
     "awsRegion": REGION,
     "awsAccountId": ACCOUNT,
     "awsOidcIssuerUrl": "https://oidc.eks.eu-west-1.amazonaws.com/id/A1B2",

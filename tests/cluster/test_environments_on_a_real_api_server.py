@@ -1,13 +1,13 @@
 """Whole environments on a real API server: deployed, checked, changed, destroyed; and what fits into them."""
 
 import copy
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from components import naming
 from components.platform import Platform
 from components.settings import PlatformSettings
 from engine import Engine, FileBackend, StackRef
@@ -25,13 +25,14 @@ ELSEWHERE = {
     "storageEndpoint": "http://minio.storage.svc:9000",
     "registryAddress": REGISTRIES[0],
     "allowedRegistries": ",".join(REGISTRIES),
+    "buildExecutorImage": f"{REGISTRIES[0]}/kaniko:1",
 }
 """Nothing is in AWS: that is the business of another module here."""
 
 
 @dataclass(frozen=True)
 class Environment:
-    name: str
+    namespace: str
     up: Callable[..., dict[str, int]]
     destroy: Callable[[], object]
     state: Path
@@ -49,17 +50,20 @@ def environment(
     """An environment's stack, up; destroyed afterwards."""
     state = tmp_path_factory.mktemp(request.param)
     engine = Engine(FileBackend(str(state)), {"kubernetes": shared_providers})
+    namespace = f"{request.param}-{uuid.uuid4().hex[:8]}"
     stack, config = StackRef("knative-lambda", request.param), {"kubernetes:kubeconfig": real_kubeconfig}
 
     def up(**settings: str) -> dict[str, int]:
-        given = PlatformSettings.parse({"environment": request.param, **ELSEWHERE, **settings})
+        given = PlatformSettings.parse(
+            {"environment": request.param, "namespace": namespace, **ELSEWHERE, **settings}
+        )
         return engine.up(stack, lambda: Platform("platform", given), config=config).changes
 
     def destroy() -> object:
         return engine.destroy(stack, config=config)
 
     up()
-    yield Environment(request.param, up, destroy, state, stack)
+    yield Environment(namespace, up, destroy, state, stack)
     destroy()
 
 
@@ -68,7 +72,7 @@ def test_every_object_of_an_environment_passes_strict_validation(
 ) -> None:
     objects = declared_objects(environment.state, environment.stack)
 
-    assert len(objects) == 49
+    assert len(objects) == 53
     for manifest in objects:
         server.accepts(manifest)
 
@@ -86,7 +90,7 @@ def test_our_pods_fit_into_an_environment_with_all_its_guards(
     server: Server, environment: Environment
 ) -> None:
     """Quota, defaults, pod security level and admission policies together, on pods as Knative makes them."""
-    namespace = naming.namespace(environment.name)
+    namespace = environment.namespace
     made = copy.deepcopy(function_objects(namespace)[1])
     made["spec"]["serviceAccountName"] = "default"
 
@@ -102,7 +106,7 @@ def test_our_pods_fit_into_an_environment_with_all_its_guards(
 def test_nothing_leaves_the_cluster_through_a_service_of_its_own(
     server: Server, environment: Environment
 ) -> None:
-    namespace = naming.namespace(environment.name)
+    namespace = environment.namespace
     exposed = {
         "apiVersion": "v1",
         "kind": "Service",
@@ -115,7 +119,7 @@ def test_nothing_leaves_the_cluster_through_a_service_of_its_own(
 
 def test_destroy_leaves_nothing(server: Server, environment: Environment) -> None:
     """And what was destroyed can be made again, which is what the other tests need of this one."""
-    namespace = naming.namespace(environment.name)
+    namespace = environment.namespace
     left = [f"/api/v1/namespaces/{namespace}"]
     left += [
         f"{path}/{namespace}-{name}"
@@ -134,7 +138,7 @@ def test_destroy_leaves_nothing(server: Server, environment: Environment) -> Non
 def test_a_function_beyond_the_quota_is_refused_with_the_quotas_name(
     server: Server, environment: Environment
 ) -> None:
-    namespace = naming.namespace(environment.name)
+    namespace = environment.namespace
     service = function_objects(namespace)[0]
     environment.up(quotaFunctions="1")
     server.call(f"/apis/serving.knative.dev/v1/namespaces/{namespace}/services", service)

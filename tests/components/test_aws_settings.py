@@ -64,6 +64,8 @@ def test_functions_images_may_be_used_wherever_they_are():
     assert parse(
         registryAddress="ghcr.io",
         registryRepository="team/functions",
+        registryServiceRepository="team/service",
+        buildExecutorImage="ghcr.io/team/kaniko:1",
         allowedRegistries="ghcr.io/team,gcr.io/knative-releases",
     ).allowed_registries == ("ghcr.io/team", "gcr.io/knative-releases")
 

@@ -49,6 +49,8 @@ def test_the_local_environment_has_no_guards_that_nothing_would_enforce_and_noth
         "kubernetes:monitoring.coreos.com/v1:PrometheusRule",
         "kubernetes:monitoring.coreos.com/v1:ServiceMonitor",
         "kubernetes:networking.k8s.io/v1:NetworkPolicy",
+        "kubernetes:apps/v1:Deployment",
+        "kubernetes:core/v1:Service",
         "knative-lambda:components:Admission",
         "knative-lambda:components:Network",
         "knative-lambda:components:Observability",
@@ -56,6 +58,7 @@ def test_the_local_environment_has_no_guards_that_nothing_would_enforce_and_noth
         *(kind for kind in parts[1] if kind.startswith("aws:")),
         "knative-lambda:components:Bucket",
         "knative-lambda:components:Repository",
+        "knative-lambda:components:Service",
     }
 
 
@@ -220,6 +223,8 @@ def test_the_settings_reach_the_guards():
         allowedRegistries="ghcr.io/team",
         registryAddress="ghcr.io",
         registryRepository="team/functions",
+        serviceImage="ghcr.io/team/service:1",
+        buildExecutorImage="ghcr.io/team/kaniko:1",
         notifiNamespace="alerts",
         quotaPods="7",
     )

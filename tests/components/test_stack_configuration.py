@@ -14,6 +14,7 @@ from components.manifests.flux import FluxResource
 from components.settings import ENVIRONMENTS, KEYS, PlatformSettings, SettingsError
 from components.settings.access import AccessSettings
 from components.settings.aws import AwsSettings
+from components.settings.builds import BuildSettings
 from components.settings.delivery import DeliverySettings
 from components.settings.gitops import GitopsSettings
 from components.settings.neighbours import NeighbourSettings
@@ -21,6 +22,7 @@ from components.settings.observability import ObservabilitySettings
 from components.settings.quota import QuotaSettings
 from components.settings.rabbitmq import RabbitmqSettings
 from components.settings.registry import RegistrySettings
+from components.settings.service import ServiceSettings
 from components.settings.storage import StorageSettings
 from tests.components.declaring import declare
 
@@ -36,6 +38,7 @@ def test_the_defaults_follow_from_the_environment():
 
     assert stg == PlatformSettings(
         environment="stg",
+        namespace="knative-lambda-stg",
         engine="embedded",
         allowed_registries=(
             "339954290315.dkr.ecr.us-west-2.amazonaws.com",
@@ -46,10 +49,13 @@ def test_the_defaults_follow_from_the_environment():
         aws=AwsSettings(
             region="us-west-2", account_id="339954290315", oidc_provider_arn="", oidc_issuer_url=""
         ),
-        delivery=DeliverySettings(subscriber_uri="", dead_letter_uri=""),
         gitops=GitopsSettings(
             enabled=False, image="339954290315.dkr.ecr.us-west-2.amazonaws.com/knative-lambdas-stg"
         ),
+        builds=BuildSettings(
+            executor_image="gcr.io/kaniko-project/executor:v1.19.2", python_image="python:3.11-slim"
+        ),
+        delivery=DeliverySettings(subscriber_uri="", broker_uri="", dead_letter_uri=""),
         neighbours=NeighbourSettings(
             serving_namespace="knative-serving",
             ingress_namespace="knative-serving",
@@ -86,6 +92,7 @@ def test_the_defaults_follow_from_the_environment():
             pull_config=None,
             push_config=None,
         ),
+        service=ServiceSettings(log_level="info"),
         storage=StorageSettings(
             provider="aws",
             endpoint="",
@@ -122,10 +129,12 @@ def test_a_quota_that_is_set_takes_the_place_of_the_environments_own():
 def test_every_key_is_taken():
     values = {
         "environment": "local",
+        "namespace": "own",
         "engine": "automation-api",
         "rabbitmqCluster": "rabbit",
         "rabbitmqNamespace": "rabbits",
         "subscriberUri": "http://127.0.0.1:1",
+        "brokerUri": "http://broker.test",
         "deadLetterUri": "https://dead.test/letters",
         "buildRoleArn": ROLE,
         "serviceRoleArn": ROLE,
@@ -155,6 +164,16 @@ def test_every_key_is_taken():
         "awsAccountId": "123456789012",
         "awsOidcProviderArn": PROVIDER,
         "awsOidcIssuerUrl": "",
+        "buildExecutorImage": "ghcr.io/owner/kaniko:1@sha256:" + "a" * 64,
+        "buildPythonImage": "python:3.12-slim",
+        "serviceImage": "ghcr.io/owner/service:1",
+        "serviceReplicas": "2",
+        "serviceMaxReplicas": "4",
+        "serviceRequestsMillicores": "10",
+        "serviceRequestsMib": "20",
+        "serviceLimitsMillicores": "30",
+        "serviceLimitsMib": "40",
+        "serviceLogLevel": "error",
         "allowedRegistries": "registry.test:5000/team, ghcr.io/owner",
         "servingNamespace": "serving",
         "ingressNamespace": "gateways",
@@ -190,15 +209,22 @@ def test_every_key_is_taken():
 
     secret = object()
     names = ("storageSecretAccessKey", "gitopsToken", "gitopsAlertAddress", "registryPullConfig")
-    secrets = dict.fromkeys((*names, "registryPushConfig"), secret)
+    of_registry_and_service = ("registryPushConfig", "servicePassphrase", "serviceApiTokens")
+    secrets = dict.fromkeys((*names, *of_registry_and_service), secret)
     assert PlatformSettings.parse(values, secrets) == PlatformSettings(
         environment="local",
+        namespace="own",
         engine="automation-api",
         allowed_registries=("registry.test:5000/team", "ghcr.io/owner"),
         access=AccessSettings(build_role_arn=ROLE, service_role_arn=ROLE),
         aws=AwsSettings(region="eu-west-1", account_id="123456789012", oidc_provider_arn=PROVIDER),
+        builds=BuildSettings(
+            executor_image="ghcr.io/owner/kaniko:1@sha256:" + "a" * 64, python_image="python:3.12-slim"
+        ),
         delivery=DeliverySettings(
-            subscriber_uri="http://127.0.0.1:1", dead_letter_uri="https://dead.test/letters"
+            subscriber_uri="http://127.0.0.1:1",
+            broker_uri="http://broker.test",
+            dead_letter_uri="https://dead.test/letters",
         ),
         gitops=GitopsSettings(
             enabled=True,
@@ -258,6 +284,18 @@ def test_every_key_is_taken():
             upstream_secret_arn=UPSTREAM_SECRET,
             pull_config=secret,
             push_config=secret,
+        ),
+        service=ServiceSettings(
+            image="ghcr.io/owner/service:1",
+            replicas=2,
+            max_replicas=4,
+            requests_millicores=10,
+            requests_mib=20,
+            limits_millicores=30,
+            limits_mib=40,
+            log_level="error",
+            passphrase=secret,
+            api_tokens=secret,
         ),
         storage=StorageSettings(
             provider="s3-compatible",
@@ -333,6 +371,32 @@ def test_every_key_is_taken():
             {"environment": "dev", "allowedRegistries": "a:70000"},
             "'a:70000' is no registry",
             id="registry-port",
+        ),
+        pytest.param(
+            {"environment": "dev", "registryAddress": "https://x"},
+            "registryAddress is 'http",
+            id="registry-url",
+        ),
+        pytest.param(
+            {"environment": "dev", "registryRepository": "Team"},
+            "registryRepository is 'Team'",
+            id="repository",
+        ),
+        pytest.param({"environment": "dev", "serviceImage": "a b"}, "serviceImage is 'a b'", id="image"),
+        pytest.param(
+            {"environment": "stg", "serviceReplicas": "6", "serviceMaxReplicas": "5"},
+            "serviceReplicas is 6 and serviceMaxReplicas is 5",
+            id="replicas",
+        ),
+        pytest.param(
+            {"environment": "dev", "serviceRequestsMib": "2048"},
+            "serviceRequestsMib is 2048 and serviceLimitsMib is 1024",
+            id="service-requests-above-limits",
+        ),
+        pytest.param(
+            {"environment": "dev", "serviceImage": "ghcr.io/own/service:1"},
+            "leaves out serviceImage ghcr.io/own/service:1: add its registry, or set it",
+            id="image-of-a-foreign-registry",
         ),
         pytest.param({"environment": "dev", "rabbitmqCluster": "A_b"}, "rabbitmqCluster is 'A_b'", id="name"),
         pytest.param(

@@ -1,0 +1,87 @@
+"""The automation service's environment variables: what `service/settings.py` reads, from the stack's values.
+
+Values that the service derives by itself are left out, so that there is one home for each default.
+"""
+
+from typing import TYPE_CHECKING, Any, Final
+
+from components.manifests import kaniko
+from components.manifests.metadata import Manifest
+
+if TYPE_CHECKING:
+    from components.service import ServiceArgs
+
+STATE_SECRET: Final = "knative-lambda-state"  # noqa: S105 - an object's name
+PASSPHRASE: Final = "passphrase"  # noqa: S105 - a key's name
+TOKENS: Final = "tokens"
+TOKENS_FOLDER: Final = "/etc/knative-lambda/api"
+
+
+def environment(args: "ServiceArgs") -> list[Manifest]:
+    """Return the container's variables, sorted within plain values and secrets."""
+    plain = {name: value for name, value in _values(args).items() if value}
+    secret = {**_storage_keys(args), **_passphrase(args)}
+    return [
+        *({"name": name, "value": _literal(plain[name])} for name in sorted(plain)),
+        {
+            "name": "NAMESPACE",
+            "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}},
+        },
+        *({"name": name, "valueFrom": {"secretKeyRef": secret[name]}} for name in sorted(secret)),
+    ]
+
+
+def _values(args: "ServiceArgs") -> dict[str, Any]:
+    """Return what is plain; an empty text is left to the service's own default."""
+    return {
+        "ENVIRONMENT": args.environment,
+        "LOG_LEVEL": args.log_level,
+        "BROKER_NAME": args.broker_name,
+        "BROKER_URL": args.broker_url,
+        "DEAD_LETTER_SINK_URI": args.dead_letter_uri,
+        "PULUMI_ENGINE": args.engine,
+        "PULUMI_BACKEND_URL": args.state_url,
+        "ECR_REGISTRY": args.registry,
+        "ECR_REPOSITORY": args.repository,
+        "ECR_CACHE_REPOSITORY": args.cache_repository,
+        "REGISTRY_PULL_SECRET": args.pull_secret,
+        "REGISTRY_PUSH_SECRET": args.push_secret,
+        "REGISTRY_INSECURE": "true" if args.insecure_registry else "",
+        "KANIKO_IMAGE": args.executor_image,
+        "MONITOR_IMAGE": args.image,
+        "PYTHON_BASE_IMAGE": args.python_image,
+        "AWS_REGION": args.region,
+        "S3_SOURCE_BUCKET": args.source_bucket,
+        "S3_TMP_BUCKET": args.context_bucket,
+        "S3_ENDPOINT": args.storage_endpoint,
+        "STORAGE_USE_IAM": "" if args.static_keys else "true",
+        "API_TOKENS_FILE": f"{TOKENS_FOLDER}/{TOKENS}" if args.api_tokens is not None else "",
+    }
+
+
+def _storage_keys(args: "ServiceArgs") -> dict[str, Manifest]:
+    """Return the static key under both names: the storage's, and the one that the state's client reads."""
+    if not args.static_keys:
+        return {}
+    id_, secret = (
+        _ref(kaniko.STORAGE_SECRET, key) for key in (kaniko.ACCESS_KEY_ID, kaniko.SECRET_ACCESS_KEY)
+    )
+    return {
+        "STORAGE_ACCESS_KEY_ID": id_,
+        "AWS_ACCESS_KEY_ID": id_,
+        "STORAGE_SECRET_ACCESS_KEY": secret,
+        "AWS_SECRET_ACCESS_KEY": secret,
+    }
+
+
+def _passphrase(args: "ServiceArgs") -> dict[str, Manifest]:
+    return {"PULUMI_CONFIG_PASSPHRASE": _ref(STATE_SECRET, PASSPHRASE)} if args.passphrase is not None else {}
+
+
+def _ref(secret: str, key: str) -> Manifest:
+    return {"name": secret, "key": key}
+
+
+def _literal(value: Any) -> Any:
+    """Return a value that the kubelet takes as it is; `$(NAME)` would be a reference to another variable."""
+    return value.replace("$", "$$") if isinstance(value, str) else value
