@@ -79,7 +79,7 @@ def _install(names: Iterable[str], kubeconfig: str, providers: KubernetesProvide
     provider.configure({"kubeconfig": kubeconfig})
     urn = "urn:pulumi:t::t::kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition::crd"
     path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-    present = {item["metadata"]["name"] for item in provider._reachable().client.list(path)["items"]}
+    present = {item["metadata"]["name"] for item in provider._addressing.cluster().client.list(path)["items"]}
     for name in names:
         (document,) = decode((SHARED / "crds" / f"{name}.yaml").read_text())
         if document["metadata"]["name"] not in present:

@@ -115,7 +115,7 @@ def recorder(real: KubernetesProvider) -> Iterator[Recorder]:
 @pytest.fixture
 def namespace(real: KubernetesProvider) -> Iterator[str]:
     """A namespace of the test's own, gone (or going) afterwards."""
-    client = real._reachable().client
+    client = real._addressing.cluster().client
     name = f"engine-test-{secrets.token_hex(4)}"
     client.create("/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     yield name

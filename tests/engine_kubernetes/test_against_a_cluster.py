@@ -173,7 +173,7 @@ def test_fields_that_the_program_drops_vanish_from_the_object(real, namespace):
 
 def test_a_field_owned_by_another_manager_is_a_conflict_that_names_it(real, namespace):
     resource = Resource(real, URN).create(config_map(namespace, a="1", b="1"))
-    client = real._reachable().client
+    client = real._addressing.cluster().client
     path = f"/api/v1/namespaces/{namespace}/configmaps/settings"
     theirs = {"apiVersion": "v1", "kind": "ConfigMap", "data": {"a": "theirs"}}
     client.patch(path, theirs, "apply", fieldManager="their-controller", force="true")
@@ -192,7 +192,7 @@ def test_a_field_owned_by_another_manager_is_a_conflict_that_names_it(real, name
 def test_what_a_person_edited_is_taken_back(real, namespace):
     resource = Resource(real, URN).create(config_map(namespace, a="1"))
     resource.update(config_map(namespace, annotations={"x": "1"}, a="1"))
-    client = real._reachable().client
+    client = real._addressing.cluster().client
     path = f"/api/v1/namespaces/{namespace}/configmaps/settings"
     client.patch(path, {"data": {"a": "edited"}}, "merge", fieldManager="kubectl")
     resource.update(config_map(namespace, annotations={"x": "1"}, a="2"))
@@ -203,7 +203,7 @@ def test_what_a_person_edited_is_taken_back(real, namespace):
 def test_an_object_made_anew_by_someone_else_is_neither_changed_nor_deleted(real, namespace):
     resource = Resource(real, URN).create(config_map(namespace, a="1"))
     resource.update(config_map(namespace, annotations={"x": "1"}, a="1"))
-    client = real._reachable().client
+    client = real._addressing.cluster().client
     path = f"/api/v1/namespaces/{namespace}/configmaps"
     client.delete(f"{path}/settings", {"propagationPolicy": "Background"})
     with pytest.raises(ProviderError, match="no longer exists"):
@@ -218,7 +218,7 @@ def test_an_object_made_anew_by_someone_else_is_neither_changed_nor_deleted(real
 
 def test_a_first_update_does_not_touch_a_stranger_either(real, namespace):
     resource = Resource(real, URN).create(config_map(namespace, a="1"))
-    client = real._reachable().client
+    client = real._addressing.cluster().client
     path = f"/api/v1/namespaces/{namespace}/configmaps"
     client.delete(f"{path}/settings", {"propagationPolicy": "Background"})
     stranger = client.create(path, config_map(namespace, a="theirs"), fieldManager="pulumi-kubernetes")
@@ -236,7 +236,7 @@ def test_creating_what_exists_says_how_to_import_it(real, namespace):
 
 
 def test_an_imported_object_can_be_updated(real, namespace):
-    real._reachable().client.create(
+    real._addressing.cluster().client.create(
         f"/api/v1/namespaces/{namespace}/configmaps",
         config_map(namespace, a="1", b="1"),
         fieldManager="kubectl-create",
@@ -278,7 +278,7 @@ def test_the_deletion_of_a_job_that_is_not_awaited_returns_at_once(real, namespa
 
 def test_a_deletion_waits_until_the_object_is_gone(real, namespace):
     resource = Resource(real, URN).create(config_map(namespace, a="1"))
-    client = real._reachable().client
+    client = real._addressing.cluster().client
     path = f"/api/v1/namespaces/{namespace}/configmaps/settings"
     client.patch(path, {"metadata": {"finalizers": ["example.com/guard"]}}, "merge")
     with pytest.raises(ProviderError, match=r"example\.com/guard"):
@@ -341,7 +341,7 @@ def test_a_deployment_that_does_not_get_ready_says_what_is_missing(real, namespa
 
 
 def test_a_create_waits_for_a_namespace_that_comes_later(real):
-    client = real._reachable().client
+    client = real._addressing.cluster().client
     name = f"engine-test-late-{time.time_ns():x}"
     late = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
     timer = threading.Timer(0.3, client.create, ("/api/v1/namespaces", late))
@@ -384,7 +384,7 @@ PATCH_URN = "urn:pulumi:dev::project::kubernetes:core/v1:ConfigMapPatch::setting
 
 
 def test_a_patch_adds_fields_to_an_object_of_others_and_takes_only_these_away(real, namespace):
-    client = real._reachable().client
+    client = real._addressing.cluster().client
     path = f"/api/v1/namespaces/{namespace}/configmaps"
     client.create(path, config_map(namespace, theirs="1"), fieldManager="their-controller")
     patch = Resource(real, PATCH_URN).create(config_map(namespace, ours="1"))
@@ -400,7 +400,7 @@ def test_a_patch_adds_fields_to_an_object_of_others_and_takes_only_these_away(re
 
 
 def test_a_patch_of_an_object_that_is_gone_makes_none_when_it_is_deleted(real, namespace):
-    client = real._reachable().client
+    client = real._addressing.cluster().client
     path = f"/api/v1/namespaces/{namespace}/configmaps"
     client.create(path, config_map(namespace, theirs="1"), fieldManager="their-controller")
     patch = Resource(real, PATCH_URN).create(config_map(namespace, ours="1"))
@@ -412,7 +412,7 @@ def test_a_patch_of_an_object_that_is_gone_makes_none_when_it_is_deleted(real, n
 
 
 def test_a_patch_does_not_take_what_others_own(real, namespace):
-    client = real._reachable().client
+    client = real._addressing.cluster().client
     client.create(
         f"/api/v1/namespaces/{namespace}/configmaps",
         config_map(namespace, a="theirs"),

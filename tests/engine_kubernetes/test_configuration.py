@@ -255,12 +255,12 @@ def test_providers_of_one_kubeconfig_share_a_connection(server):
     for _ in range(3):
         provider = providers()
         provider.configure({"kubeconfig": server.kubeconfig()})
-        provider._reachable().client.get("/version")
+        provider._addressing.cluster().client.get("/version")
     assert server.connections == 1
 
     other = providers()
     other.configure({"kubeconfig": server.kubeconfig(token="another")})
-    other._reachable().client.get("/version")
+    other._addressing.cluster().client.get("/version")
     providers.close()
     assert server.connections == 2
 

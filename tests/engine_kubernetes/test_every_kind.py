@@ -102,7 +102,7 @@ class World:
         """Return the kinds of objects of an edition that do not go; those that nobody waited for get time."""
         provider = self.providers()
         provider.configure({"kubeconfig": self.kubeconfig})
-        cluster = provider._reachable()
+        cluster = provider._addressing.cluster()
         remaining, deadline = self.documents(edition, {}), time.monotonic() + GONE_SECONDS
         while remaining and time.monotonic() < deadline:
             remaining = {key: item for key, item in remaining.items() if self._is_there(cluster, item)}

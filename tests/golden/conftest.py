@@ -78,7 +78,7 @@ def make_site(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Ite
 def _client(providers: KubernetesProviders, kubeconfig: str) -> Client:
     provider = providers()
     provider.configure({"kubeconfig": kubeconfig})
-    return provider._reachable().client
+    return provider._addressing.cluster().client
 
 
 def _local_parts() -> tuple[str, ...]:
