@@ -7,8 +7,9 @@ import asyncio
 import logging
 import time
 from collections.abc import Collection
-from typing import Final
+from typing import Final, Protocol
 
+from prometheus_client import Counter
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
@@ -18,7 +19,6 @@ from automation.errors import Fault, PlatformError
 from service.errors import ShuttingDown, UnexpectedError
 from service.http import SECURITY_HEADERS, error_response
 from service.logs import current_trail, fields
-from service.metrics import Metrics
 from service.trail import CORRELATION_HEADER, TRACE_HEADER, Trail, begin
 
 CLIENT_GONE: Final = 499
@@ -30,10 +30,20 @@ QUIET: Final = ("GET", "HEAD")
 logger = logging.getLogger(__name__)
 
 
+class RequestMetrics(Protocol):
+    """What a boundary counts by."""
+
+    errors: Counter
+    """By `error_type`."""
+
+    def count_request(self, method: str, path: str, status: int, seconds: float) -> None:
+        """Count one answered request."""
+
+
 class Boundary:
     """Wraps an application; `paths` are its routes, the only paths that metrics tell apart."""
 
-    def __init__(self, app: ASGIApp, *, metrics: Metrics, paths: Collection[str]) -> None:
+    def __init__(self, app: ASGIApp, *, metrics: RequestMetrics, paths: Collection[str]) -> None:
         self._app = app
         self._metrics = metrics
         self._paths = frozenset(paths)

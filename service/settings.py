@@ -78,7 +78,7 @@ def read(environ: Mapping[str, str]) -> Settings:
     variables = Variables(environ)
     environment = variables.choice("ENVIRONMENT", ENVIRONMENTS, aliases={"staging": "stg"}) or "dev"
     log_level = variables.choice("LOG_LEVEL", LOG_LEVELS, aliases={"warning": "warn"}) or "info"
-    http = _http(variables, local=environment == "local")
+    http = read_http(variables, local=environment == "local")
     values = {**_platform(variables), **_builds(variables), **_storage(variables), **_functions(variables)}
     if variables.problems:
         raise SettingsError(tuple(variables.problems))
@@ -88,7 +88,8 @@ def read(environ: Mapping[str, str]) -> Settings:
     return Settings(log_level=log_level, http=http, automation=automation)
 
 
-def _http(variables: Variables, *, local: bool) -> HttpSettings:
+def read_http(variables: Variables, *, local: bool) -> HttpSettings:
+    """Return how a server of ours listens; mistakes are noted in `variables`."""
     tokens = variables.text("API_TOKENS_FILE", syntax.PATH)
     everywhere = "0.0.0.0"  # noqa: S104 in a pod the network policy decides who gets here
     return HttpSettings(

@@ -42,6 +42,11 @@ FUNCTION_URL: Final = _pattern(
 )
 MIRROR: Final = Syntax(dockerfiles.URL_ALLOWED, dockerfiles.is_mirror)
 GO_PROXY: Final = Syntax(dockerfiles.PROXY_ALLOWED, dockerfiles.is_proxy)
+AMQP_URL: Final = _pattern(
+    r"amqps?://[A-Za-z0-9.-]{1,253}(?::\d{1,5})?(?:/[A-Za-z0-9._%-]*)?",
+    "amqp:// or amqps:// with host, port and virtual host, no credentials",
+)
+QUEUE: Final = _pattern(r"[A-Za-z0-9._:-]{1,255}", "1 to 255 letters, digits and '.', '_', ':', '-'")
 PATH: Final = _pattern(r"[^\x00-\x1f]{1,4096}", "a path")
 
 

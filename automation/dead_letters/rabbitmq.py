@@ -1,0 +1,144 @@
+"""RabbitMQ's queue of dead letters: published with confirmation, by a user who may do just that.
+
+One connection and one channel, made when they are needed and again after any error. Credentials are read from
+their files at each connection, so that they can be changed under way.
+"""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote, urlsplit
+
+import aio_pika
+from aio_pika.abc import AbstractChannel, AbstractConnection
+from aio_pika.exceptions import AMQPError, ChannelInvalidStateError, DeliveryError, PublishError
+
+from automation.dead_letters.letter import Message
+from automation.dead_letters.store import LettersFull, LettersUnavailable
+
+CONNECT_SECONDS: Final = 5.0
+ANSWER_SECONDS: Final = 5.0
+"""How long RabbitMQ may take to confirm a message: a quorum of nodes has it on disk then."""
+
+_FAILURES: Final = (AMQPError, ChannelInvalidStateError, OSError, TimeoutError)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RabbitmqSettings:
+    """Where RabbitMQ is and how to get in."""
+
+    url: str
+    """amqp:// or amqps:// with host and port; credentials are not part of it."""
+    username_file: Path
+    password_file: Path
+    ca_file: Path | None = None
+    """Certificates that RabbitMQ's own is trusted by; None: the system's."""
+    exchange: str
+    """Topic exchange that letters are published to."""
+    queue: str
+    """Queue that they wait in; only looked at."""
+
+
+class RabbitmqLetters:
+    """Letters in RabbitMQ; all methods are for one event loop."""
+
+    def __init__(self, settings: RabbitmqSettings) -> None:
+        self._settings = settings
+        self._connection: AbstractConnection | None = None
+        self._publishing: AbstractChannel | None = None
+        self._connecting = asyncio.Lock()
+
+    async def put(self, message: Message) -> None:
+        """Publish, and return when a quorum of nodes has the message."""
+        async with self._translated():
+            channel = await self._channel()
+            exchange = await channel.get_exchange(self._settings.exchange, ensure=False)
+            await exchange.publish(
+                _amqp(message), message.routing_key, mandatory=True, timeout=ANSWER_SECONDS
+            )
+
+    async def depth(self) -> int:
+        """Return how many messages are ready in the queue."""
+        async with self._translated(), asyncio.timeout(ANSWER_SECONDS):
+            connection = await self._connected()
+            async with connection.channel(publisher_confirms=False) as channel:
+                queue = await channel.get_queue(self._settings.queue, ensure=True)
+                return queue.declaration_result.message_count or 0
+
+    async def check(self) -> None:
+        """Return if RabbitMQ answers and has exchange and queue."""
+        await self.depth()
+        async with self._translated(), asyncio.timeout(ANSWER_SECONDS):
+            connection = await self._connected()
+            async with connection.channel(publisher_confirms=False) as channel:
+                await channel.get_exchange(self._settings.exchange, ensure=True)
+
+    async def close(self) -> None:
+        """Close the connection."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
+
+    @asynccontextmanager
+    async def _translated(self) -> AsyncIterator[None]:
+        """Turn the client's errors into ours; whatever went wrong, the next call begins anew."""
+        try:
+            yield
+        except PublishError as error:
+            raise LettersUnavailable("no queue is bound for dead letters in RabbitMQ") from error
+        except DeliveryError as error:
+            raise LettersFull("RabbitMQ's queue of dead letters has no room") from error
+        except _FAILURES as error:
+            await self._drop()
+            raise LettersUnavailable("RabbitMQ did not do its part") from error
+
+    async def _channel(self) -> AbstractChannel:
+        connection = await self._connected()
+        async with self._connecting:
+            if self._publishing is None or self._publishing.is_closed:
+                self._publishing = await connection.channel(publisher_confirms=True, on_return_raises=True)
+            return self._publishing
+
+    async def _connected(self) -> AbstractConnection:
+        async with self._connecting:
+            if self._connection is None or self._connection.is_closed:
+                self._publishing = None
+                self._connection = await aio_pika.connect(
+                    self._address(), timeout=CONNECT_SECONDS, ssl_context=self._trust()
+                )
+            return self._connection
+
+    async def _drop(self) -> None:
+        connection, self._connection, self._publishing = self._connection, None, None
+        if connection is not None:
+            try:
+                async with asyncio.timeout(CONNECT_SECONDS):
+                    await connection.close()
+            except _FAILURES:
+                pass  # it is given up anyway
+
+    def _address(self) -> str:
+        files = (self._settings.username_file, self._settings.password_file)
+        user, password = (quote(path.read_text().strip(), safe="") for path in files)
+        parts = urlsplit(self._settings.url)
+        return parts._replace(netloc=f"{user}:{password}@{parts.netloc}").geturl()
+
+    def _trust(self) -> ssl.SSLContext | None:
+        if not self._settings.url.startswith("amqps:"):
+            return None
+        return ssl.create_default_context(cafile=self._settings.ca_file)
+
+
+def _amqp(message: Message) -> aio_pika.Message:
+    return aio_pika.Message(
+        message.body,
+        headers=dict(message.headers),
+        content_type=message.content_type,
+        message_id=message.message_id,
+        timestamp=message.timestamp,
+        delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+    )

@@ -1,0 +1,42 @@
+"""The sink as a process. `python -m service.dead_letters`.
+
+Exit status: 0 after a signal and a drain, 2 when settings are wrong, 3 when the port is taken.
+"""
+
+import os
+import sys
+
+from automation.dead_letters.rabbitmq import RabbitmqLetters
+from service import logs
+from service.dead_letters.app import AppSettings, create_app
+from service.dead_letters.settings import Settings, read
+from service.server import Server
+from service.settings import SettingsError
+
+
+def main() -> int:
+    """Serve until a signal; return the exit status."""
+    try:
+        settings = read(os.environ)
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    logs.configure(settings.log_level)
+    app = create_app(RabbitmqLetters(settings.rabbitmq), app_settings(settings))
+    Server(app, settings.http, settings.environment).run()
+    return 0
+
+
+def app_settings(settings: Settings) -> AppSettings:
+    """Return what the application needs of all settings."""
+    return AppSettings(
+        max_body_bytes=settings.http.max_body_bytes,
+        body_timeout_seconds=settings.http.body_timeout_seconds,
+        retries=settings.retries,
+        patience_seconds=settings.patience_seconds,
+        in_flight=settings.in_flight,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,140 @@
+"""The sink as a Starlette application: POST / takes a letter; probes and metrics as the service has them."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from automation.dead_letters.letter import receive
+from automation.dead_letters.store import Letters, LettersUnavailable
+from service import VERSION
+from service.boundary import Boundary
+from service.dead_letters.metrics import Metrics
+from service.dead_letters.sink import Sink
+from service.http import read_body, refuse_routing
+
+READY_TIMEOUT_SECONDS: Final = 2.5
+"""Below the timeout of the readiness probe, 3 seconds, so that the probe sees the reason."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AppSettings:
+    """What the application needs to know."""
+
+    max_body_bytes: int
+    body_timeout_seconds: float
+    retries: int
+    """How often deliveries are repeated before they end here."""
+    patience_seconds: float
+    """How long a letter is tried to be kept."""
+    in_flight: int
+    """Letters in memory at one time."""
+
+
+class Health:
+    """Answers probes, and remembers when the process was asked to end; `service.server` drives it."""
+
+    def __init__(self, letters: Letters) -> None:
+        self._letters = letters
+        self._drains_since: float | None = None
+
+    @property
+    def draining(self) -> bool:
+        """Whether the process is about to end."""
+        return self._drains_since is not None
+
+    def drain(self) -> float:
+        """Begin to drain, if that has not begun; return when it began, on the monotonic clock in seconds."""
+        if self._drains_since is None:
+            self._drains_since = time.monotonic()
+        return self._drains_since
+
+    async def live(self, request: Request) -> JSONResponse:
+        """Say that the process answers."""
+        return JSONResponse({"status": "healthy", "healthy": True, "version": VERSION})
+
+    async def ready(self, request: Request) -> JSONResponse:
+        """Say whether a letter could be kept; a full queue is no reason against it."""
+        state = await self._state()
+        is_ready = state == "ok" and not self.draining
+        body = {"ready": is_ready, "dependencies": {"rabbitmq": state}, "version": VERSION}
+        return JSONResponse(body, status_code=200 if is_ready else 503)
+
+    async def _state(self) -> str:
+        try:
+            async with asyncio.timeout(READY_TIMEOUT_SECONDS):
+                await self._letters.check()
+        except TimeoutError:
+            return f"no answer within {READY_TIMEOUT_SECONDS:g} seconds"
+        except LettersUnavailable as error:
+            return f"{error.message}: {error.__cause__!r}"
+        return "ok"
+
+
+class Receiver:
+    """Takes letters over HTTP, so many at one time: those that wait are not read yet."""
+
+    def __init__(self, sink: Sink, settings: AppSettings) -> None:
+        self._sink = sink
+        self._settings = settings
+        self._room = asyncio.Semaphore(settings.in_flight)
+
+    async def receive(self, request: Request) -> Response:
+        """Answer one POST: 202 once the letter is kept, without a body, which would be a reply event."""
+        async with self._room:
+            body = await read_body(
+                request,
+                limit_bytes=self._settings.max_body_bytes,
+                timeout_seconds=self._settings.body_timeout_seconds,
+            )
+            letter = receive(request.headers.items(), body)
+            request.state.trail.adopt(letter.attributes)
+            request.state.trail.log.update(
+                event_id=letter.attributes["id"][:128], event_type=letter.attributes["type"][:128]
+            )
+            await self._sink.take(letter)
+        return Response(status_code=202)
+
+
+def create_app(letters: Letters, settings: AppSettings) -> Starlette:
+    """Return the application; its lifespan closes the store."""
+    metrics = Metrics()
+    health = Health(letters)
+    sink = Sink(letters, metrics, retries=settings.retries, patience_seconds=settings.patience_seconds)
+
+    async def scrape(request: Request) -> Response:
+        metrics.depth.set(await sink.depth())
+        body, content_type = metrics.render(request.headers.get("accept", ""))
+        return Response(body, headers={"content-type": content_type})
+
+    routes = [
+        Route("/", Receiver(sink, settings).receive, methods=["POST"]),
+        *(Route(path, health.live) for path in ("/health", "/healthz")),
+        *(Route(path, health.ready) for path in ("/ready", "/readyz")),
+        Route("/metrics", scrape),
+    ]
+    app = Starlette(
+        routes=routes,
+        middleware=[Middleware(Boundary, metrics=metrics, paths=[route.path for route in routes])],
+        exception_handlers={HTTPException: refuse_routing},
+        lifespan=lambda app: _closing(letters),
+    )
+    app.state.health = health
+    return app
+
+
+@contextlib.asynccontextmanager
+async def _closing(letters: Letters) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        await letters.close()

@@ -1,0 +1,73 @@
+"""What the sink can be told, read once from environment variables; all mistakes are reported at once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from automation.dead_letters.rabbitmq import RabbitmqSettings
+from service import variables as syntax
+from service.settings import LOG_LEVELS, HttpSettings, SettingsError, read_http
+from service.variables import Variables
+
+MAX_PATIENCE_SECONDS: Final = 25.0
+"""How long a letter is tried to be kept before its sender is told to come back.
+
+Below a delivery's timeout of 30 seconds: a refusal at once would use up the sender's retries at once, and
+eventing-rabbitmq's dispatcher gives a letter up after them (docs/decisions/0047).
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The settings of the process."""
+
+    environment: str
+    """ENVIRONMENT: for the log."""
+    log_level: str
+    """LOG_LEVEL: debug, info, warn or error."""
+    http: HttpSettings
+    """As the automation service's."""
+    rabbitmq: RabbitmqSettings
+    """RABBITMQ_URL, RABBITMQ_{USERNAME,PASSWORD,CA}_FILE, DLQ_EXCHANGE, DLQ_NAME."""
+    retries: int
+    """DELIVERY_RETRIES: how often deliveries are repeated before they end here."""
+    patience_seconds: float
+    """PATIENCE_SECONDS: see MAX_PATIENCE_SECONDS."""
+    in_flight: int
+    """IN_FLIGHT: letters in memory at one time; further ones wait outside."""
+
+
+def read(environ: Mapping[str, str]) -> Settings:
+    """Return the settings that these variables say, or raise SettingsError with every mistake."""
+    variables = Variables(environ)
+    environment = variables.text("ENVIRONMENT", syntax.LABEL) or "dev"
+    log_level = variables.choice("LOG_LEVEL", LOG_LEVELS, aliases={"warning": "warn"}) or "info"
+    http = read_http(variables, local=environment == "local")
+    rabbitmq = _rabbitmq(variables)
+    retries = variables.integer("DELIVERY_RETRIES", 5, minimum=0, maximum=1000)
+    patience = variables.seconds("PATIENCE_SECONDS", MAX_PATIENCE_SECONDS, minimum=0)
+    in_flight = variables.count("IN_FLIGHT", maximum=1000) or 8
+    if variables.problems:
+        raise SettingsError(tuple(variables.problems))
+    return Settings(
+        environment=environment,
+        log_level=log_level,
+        http=http,
+        rabbitmq=rabbitmq,
+        retries=retries,
+        patience_seconds=patience,
+        in_flight=in_flight,
+    )
+
+
+def _rabbitmq(variables: Variables) -> RabbitmqSettings:
+    authority = variables.text("RABBITMQ_CA_FILE", syntax.PATH)
+    return RabbitmqSettings(
+        url=variables.required("RABBITMQ_URL", syntax.AMQP_URL) or "",
+        username_file=Path(variables.required("RABBITMQ_USERNAME_FILE", syntax.PATH) or ""),
+        password_file=Path(variables.required("RABBITMQ_PASSWORD_FILE", syntax.PATH) or ""),
+        ca_file=Path(authority) if authority else None,
+        exchange=variables.required("DLQ_EXCHANGE", syntax.QUEUE) or "",
+        queue=variables.required("DLQ_NAME", syntax.QUEUE) or "",
+    )
