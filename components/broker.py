@@ -5,7 +5,7 @@ from typing import Any
 
 import pulumi
 
-from components.declare import custom
+from components.declare import custom, within
 from components.manifests import broker as manifests
 from components.manifests.metadata import platform_labels
 from components.manifests.trigger import Delivery, sink, trigger
@@ -44,11 +44,13 @@ class Broker(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: BrokerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("knative-lambda:components:Broker", name, None, opts)
-        config = custom(f"{name}-config", self._config(args), pulumi.ResourceOptions(parent=self))
+        config = custom(f"{name}-config", self._config(args), within(self, opts))
         after_config = pulumi.ResourceOptions(parent=self, depends_on=[config])
         broker = custom(
             f"{name}-broker",
-            manifests.broker(args.broker_name, args.namespace, config=args.broker_name),
+            manifests.broker(
+                args.broker_name, args.namespace, config=args.broker_name, delivery=_delivery(args)
+            ),
             after_config,
         )
         after_broker = pulumi.ResourceOptions(parent=self, depends_on=[broker])
@@ -75,7 +77,9 @@ class Broker(pulumi.ComponentResource):
             broker=args.broker_name,
             attributes={"type": event_type},
             subscriber=sink(args.namespace, uri=args.subscriber_uri, service=args.subscriber_service),
-            delivery=Delivery(
-                dead_letter_uri=args.dead_letter_uri, dead_letter_service=args.dead_letter_service
-            ),
+            delivery=_delivery(args),
         )
+
+
+def _delivery(args: BrokerArgs) -> Delivery:
+    return Delivery(dead_letter_uri=args.dead_letter_uri, dead_letter_service=args.dead_letter_service)

@@ -64,6 +64,8 @@ class Capacity:
     """Share of its guaranteed CPU at which the automation service gets another pod."""
     service: Compute
     """One pod of the automation service."""
+    dead_letter_pods: int
+    """Pods of the handler of dead letters."""
 
 
 CAPACITIES: Final[Mapping[str, Capacity]] = {
@@ -80,6 +82,7 @@ CAPACITIES: Final[Mapping[str, Capacity]] = {
         service_pods=1,
         service_cpu_percent=70,
         service=Compute(cpu_requests=250, memory_requests=512, cpu_limits=500, memory_limits=1024),
+        dead_letter_pods=1,
     ),
     "stg": Capacity(
         requests_cores=8,
@@ -94,6 +97,7 @@ CAPACITIES: Final[Mapping[str, Capacity]] = {
         service_pods=5,
         service_cpu_percent=70,
         service=Compute(cpu_requests=500, memory_requests=1024, cpu_limits=1000, memory_limits=2048),
+        dead_letter_pods=2,
     ),
     "prd": Capacity(
         requests_cores=16,
@@ -108,6 +112,7 @@ CAPACITIES: Final[Mapping[str, Capacity]] = {
         service_pods=10,
         service_cpu_percent=60,
         service=Compute(cpu_requests=1000, memory_requests=2048, cpu_limits=2000, memory_limits=4096),
+        dead_letter_pods=2,
     ),
 }
 """By environment. Staging's limits, pods and claims are not in the contract: they lie between the others."""

@@ -38,6 +38,15 @@ def custom(name: str, manifest: Manifest, opts: pulumi.ResourceOptions) -> Kuber
     return KubernetesObject(name, manifest, opts)
 
 
+def within(component: pulumi.Resource, opts: pulumi.ResourceOptions | None) -> pulumi.ResourceOptions:
+    """Return options of a component's child, which waits for what its component waits for.
+
+    A component's `depends_on` makes the component wait, which makes nothing: its children do not inherit it.
+    """
+    waits: Any = opts.depends_on if opts and opts.depends_on else []
+    return pulumi.ResourceOptions(parent=component, depends_on=waits)
+
+
 def arguments(manifest: Manifest) -> dict[str, Any]:
     """Return arguments for a built-in kind's SDK class: top-level fields in snake_case, without the kind."""
     return {_snake(key): value for key, value in manifest.items() if key not in {"apiVersion", "kind"}}

@@ -104,6 +104,21 @@ def broker_name(environment: str) -> str:
     return f"knative-lambda-broker-{environment}"
 
 
+def broker_url(environment: str) -> str:
+    """Return where an environment's Broker takes events, inside the cluster."""
+    return f"http://{broker_name(environment)}-broker-ingress.{namespace(environment)}.svc.cluster.local"
+
+
+def events_queue(environment: str) -> str:
+    """Return the queue of events that others publish straight to RabbitMQ."""
+    return f"lambda-events-{environment}"
+
+
+def dead_letter_queue(environment: str) -> str:
+    """Return the queue that dead letters wait in."""
+    return f"lambda-dlq-queue-{environment}"
+
+
 def source_bucket(environment: str) -> str:
     """Return the bucket that parsers' code lands in."""
     return f"knative-lambda-{environment}-fusion-modules-tmp"

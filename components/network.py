@@ -18,6 +18,10 @@ class NetworkArgs:
     """Name of the Broker whose ingress and dispatchers run there."""
     rabbitmq_namespace: str
     """Namespace of the RabbitmqCluster."""
+    rabbitmq_tls: bool = False
+    """Whether RabbitMQ is spoken to over TLS: port 5671 in the place of 5672."""
+    source_name: str = "knative-lambda-source"
+    """Name of the RabbitmqSource whose adapter runs there."""
     serving_namespace: str = "knative-serving"
     """Namespace of Knative's activator and autoscaler."""
     ingress_namespace: str = "knative-serving"

@@ -9,11 +9,16 @@ import pulumi
 from components import naming, providers
 from components.access import Access, AccessArgs
 from components.admission import Admission, AdmissionArgs
+from components.backing import Backing, BackingArgs, tls_secret
 from components.broker import Broker, BrokerArgs
 from components.capacity import Capacity
+from components.dead_letters import DeadLetters, DeadLettersArgs
 from components.gitops import Gitops, GitopsArgs
+from components.manifests.external_secrets import REGISTRY, STORAGE
 from components.manifests.iam import Buckets, Places, Repositories
+from components.manifests.network import amqp_port
 from components.manifests.observability.scope import Scope
+from components.manifests.rabbitmq import amqp_host
 from components.namespace import PlatformNamespace, PlatformNamespaceArgs
 from components.network import Network, NetworkArgs
 from components.observability import Observability, ObservabilityArgs
@@ -27,14 +32,23 @@ from components.storage import Storage, StorageArgs
 class Platform(pulumi.ComponentResource):
     """The namespace, storage, registry, the accounts with their rights, the broker with its Triggers.
 
-    Where there is a cluster to protect, also quotas, network policies and admission policies, and the
-    automation service itself: `local` has none of them (docs/decisions/0040), there the service is a process.
+    Where there is a cluster to protect, also quotas, network policies and admission policies: `local` has
+    none of them, see docs/decisions/0040. What else `local` emulates is made in the other environments: the
+    automation service itself, Knative, RabbitMQ with its content, certificates, the handler of dead letters.
     """
 
     namespace: pulumi.Output[str]
     """Namespace of the environment."""
     broker_name: pulumi.Output[str]
     """Name of the Broker."""
+    broker_url: pulumi.Output[str]
+    """Where the Broker takes events, inside the cluster."""
+    dead_letter_sink: pulumi.Output[str]
+    """Where events go that nobody took."""
+    amqp_host: pulumi.Output[str]
+    """Name of RabbitMQ's Service; empty in `local`, as the Secret's."""
+    amqp_publisher_secret: pulumi.Output[str]
+    """Secret with the credentials of who publishes straight to RabbitMQ's exchange `cloud-events`."""
     build_account: pulumi.Output[str]
     """Account that build pods run as."""
     service_account: pulumi.Output[str]
@@ -69,13 +83,25 @@ class Platform(pulumi.ComponentResource):
         registry = Registry(f"{name}-registry", _registry(args, space.namespace), child)
         roles = self._roles(f"{name}-roles", args)
         access = Access(f"{name}-access", _access(args, space.namespace, roles), child)
+        nothing = pulumi.Output.from_input("")
+        self.amqp_host = self.amqp_publisher_secret = nothing
+        self.dead_letter_sink = pulumi.Output.from_input(args.delivery.dead_letter_uri)
+        below: list[pulumi.Resource] = []
         if args.capacity:
             triggers = len(EVENT_TYPES) + args.gitops.triggers
             quota = QuotasArgs(namespace=space.namespace, capacity=args.capacity, triggers=triggers)
             Quotas(f"{name}-quotas", quota, child)
             Network(f"{name}-network", _network(args, space.namespace), child)
             Admission(f"{name}-admission", _admission(args), child)
-        broker = Broker(f"{name}-eventing", _broker(args, space.namespace), child)
+            backing = Backing(f"{name}-backing", BackingArgs(settings=args, namespace=space.namespace), child)
+            below.append(backing)
+            self.amqp_host = backing.amqp_host
+            self.amqp_publisher_secret = backing.amqp_publisher_secret
+            if not args.delivery.dead_letter_uri:
+                wanted = _dead_letters(args, args.capacity, space.namespace, backing)
+                self.dead_letter_sink = DeadLetters(f"{name}-dead-letters", wanted, child).sink
+        after = pulumi.ResourceOptions(parent=self, depends_on=below)
+        broker = Broker(f"{name}-eventing", _broker(args, space.namespace), after)
         self.webhook_paths = pulumi.Output.from_input({})
         if args.gitops.enabled:
             flux = _gitops(args, space.namespace)
@@ -89,6 +115,7 @@ class Platform(pulumi.ComponentResource):
             Service(f"{name}-service", service, after_access)
         self.namespace = space.namespace
         self.broker_name = broker.broker_name
+        self.broker_url = broker.broker_name.apply(lambda _: naming.broker_url(args.environment))
         self.build_account = access.build_account
         self.service_account = access.service_account
         self.gitops_role_arn = pulumi.Output.from_input(roles.gitops)
@@ -230,8 +257,9 @@ def _access(args: PlatformSettings, namespace: pulumi.Output[str], roles: _RoleA
         engine=args.engine,
         build_role_arn=roles.build,
         service_role_arn=roles.service,
-        pull_secret=PULL_SECRET if args.registry.pull_config is not None else "",
-        access_key_id=args.storage.access_key_id,
+        pull_secret=_pull_secret(args),
+        # A key that comes from a store makes no Secret here.
+        access_key_id="" if args.secrets.holds(STORAGE) else args.storage.access_key_id,
         secret_access_key=args.storage.secret_access_key,
     )
 
@@ -284,11 +312,39 @@ def _broker(args: PlatformSettings, namespace: pulumi.Output[str]) -> BrokerArgs
     )
 
 
+def _dead_letters(
+    args: PlatformSettings, capacity: Capacity, namespace: pulumi.Output[str], backing: Backing
+) -> DeadLettersArgs:
+    return DeadLettersArgs(
+        namespace=namespace,
+        namespace_name=naming.namespace(args.environment),
+        environment=args.environment,
+        image=_image(args),
+        replicas=capacity.dead_letter_pods,
+        amqp_host=amqp_host(args.rabbitmq.cluster, args.rabbitmq.namespace),
+        amqp_port=amqp_port(args.tls.enabled),
+        queue=naming.dead_letter_queue(args.environment),
+        credentials_secret=backing.amqp_handler_secret,
+        tls_secret=tls_secret(args),
+        pull_secret=_pull_secret(args),
+    )
+
+
+def _image(args: PlatformSettings) -> str:
+    return f"{args.registry_address}/{args.registry.service_repository}:{args.environment}-latest"
+
+
+def _pull_secret(args: PlatformSettings) -> str:
+    """Return the Secret that images are pulled with, made here or from a store; empty: none is needed."""
+    return PULL_SECRET if args.registry.pull_config is not None or args.secrets.holds(REGISTRY) else ""
+
+
 def _network(args: PlatformSettings, namespace: pulumi.Output[str]) -> NetworkArgs:
     return NetworkArgs(
         namespace=namespace,
         broker_name=naming.broker_name(args.environment),
         rabbitmq_namespace=args.rabbitmq.namespace,
+        rabbitmq_tls=args.tls.enabled,
         serving_namespace=args.neighbours.serving_namespace,
         ingress_namespace=args.neighbours.ingress_namespace,
         monitoring_namespace=args.neighbours.monitoring_namespace,

@@ -8,6 +8,8 @@ Pods are told apart by labels, ours and those of the operators that make pods in
 - the activator and the autoscaler are `app: activator` and `app: autoscaler` in Knative's namespace (serving,
   config/core/deployments); queue-proxy takes requests on 8012 and 8013, the autoscaler reads its metrics
   on 9090 and Prometheus on 9091 (serving, pkg/networking/constants.go);
+- a RabbitmqSource's adapter carries `eventing.knative.dev/SourceName` (eventing-rabbitmq,
+  pkg/reconciler/source/resources/labels.go);
 - RabbitMQ's pods are `app.kubernetes.io/component: rabbitmq` in the cluster's namespace (cluster-operator,
   internal/metadata/label.go);
 - cluster DNS is `k8s-app: kube-dns` in kube-system, CoreDNS included.
@@ -23,6 +25,7 @@ from components.manifests.metadata import Manifest, object_meta, platform_labels
 
 if TYPE_CHECKING:
     from components.network import NetworkArgs
+    from components.rabbitmq import RabbitmqArgs
 
 METADATA_ADDRESSES: Final = ("169.254.169.254/32", "fd00:ec2::254/128")
 """Where a cloud's machine gives its credentials to whoever asks: nowhere reachable from our pods."""
@@ -34,6 +37,12 @@ HTTP: Final = 8080
 
 _DISPATCHER_ROLES: Final = ["dispatcher", "dispatcher-dlq"]
 _AMQP: Final = 5672
+_AMQPS: Final = 5671
+_RABBITMQ_MANAGEMENT: Final = (15672, 15671)
+_RABBITMQ_METRICS: Final = (15692, 15691)
+"""Without TLS and with it."""
+_RABBITMQ_NODES: Final = (4369, 25672)
+"""epmd, and Erlang's distribution (rabbitmq.com, networking)."""
 _API_SERVER: Final = (443, 6443)
 """Before and after translation of the `kubernetes` Service's address."""
 _QUEUE_PROXY: Final = (8012, 8013)
@@ -63,8 +72,37 @@ def network_policies(args: "NetworkArgs") -> dict[str, Manifest]:
             [_metrics(args, _BROKER_METRICS)],
             _out_of_dispatchers(args),
         ),
+        "source": (
+            _source(args),
+            [_metrics(args, _BROKER_METRICS)],
+            [_rabbitmq(args), _events(args)],
+        ),
     }
     return {key: _policy(key, args.namespace, *rule) for key, rule in rules.items()}
+
+
+def rabbitmq_policy(args: "RabbitmqArgs") -> Manifest:
+    """Return the policy of RabbitMQ's own pods: clients, operators and metrics in, one another both ways."""
+    nodes = {"app.kubernetes.io/name": args.cluster, "app.kubernetes.io/component": "rabbitmq"}
+    themselves = _here({"matchLabels": nodes})
+    clients = [_elsewhere(args.client_namespace), _elsewhere(args.publisher_namespace)]
+    return _policy(
+        "rabbitmq",
+        args.namespace,
+        {"matchLabels": nodes},
+        [
+            _from(clients, amqp_port(bool(args.tls_secret))),
+            _from([_elsewhere(args.operator_namespace)], *_RABBITMQ_MANAGEMENT),
+            _metrics(args, *_RABBITMQ_METRICS),
+            _from([themselves], *_RABBITMQ_NODES),
+        ],
+        [_dns(), _to([themselves], *_RABBITMQ_NODES), _api_server(args)],
+    )
+
+
+def amqp_port(tls: bool) -> int:
+    """Return where RabbitMQ's clients connect."""
+    return _AMQPS if tls else _AMQP
 
 
 def _policy(
@@ -131,7 +169,7 @@ def _out_of_dead_letters(args: "NetworkArgs") -> list[Manifest]:
 
 
 def _into_broker(args: "NetworkArgs") -> list[Manifest]:
-    senders = [_ours("function"), _ours("build"), _ours("service"), _ours("dead-letters")]
+    senders = [_ours("function"), _ours("build"), _ours("service"), _ours("dead-letters"), _source(args)]
     replies = _broker(args, _DISPATCHER_ROLES)
     return [_from([_here(pods) for pods in [*senders, replies]], HTTP), _metrics(args, _BROKER_METRICS)]
 
@@ -202,7 +240,7 @@ def _holds(whole: Any, part: Any) -> bool:
     return bool(whole.version == part.version and part.subnet_of(whole))
 
 
-def _api_server(args: "NetworkArgs") -> Manifest:
+def _api_server(args: "NetworkArgs | RabbitmqArgs") -> Manifest:
     """Return access to the API server, which runs outside the cluster's pods: no label selects it."""
     ranges = [args.api_server_cidr] if args.api_server_cidr else EVERYWHERE
     return _to([_block(cidr) for cidr in ranges], *_API_SERVER)
@@ -210,7 +248,7 @@ def _api_server(args: "NetworkArgs") -> Manifest:
 
 def _rabbitmq(args: "NetworkArgs") -> Manifest:
     pods = {"app.kubernetes.io/component": "rabbitmq"}
-    return _to([_elsewhere(args.rabbitmq_namespace, pods)], _AMQP)
+    return _to([_elsewhere(args.rabbitmq_namespace, pods)], amqp_port(args.rabbitmq_tls))
 
 
 def _events(args: "NetworkArgs") -> list[Manifest]:
@@ -218,7 +256,7 @@ def _events(args: "NetworkArgs") -> list[Manifest]:
     return [_to([_here(_broker(args, ["ingress"]))], HTTP), *_to_places(_places([args.broker_uri]))]
 
 
-def _metrics(args: "NetworkArgs", *ports: int) -> Manifest:
+def _metrics(args: "NetworkArgs | RabbitmqArgs", *ports: int) -> Manifest:
     prometheus = _elsewhere(args.monitoring_namespace, {"app.kubernetes.io/name": "prometheus"})
     return _from([prometheus], *ports)
 
@@ -235,6 +273,10 @@ def _ours(component: str) -> Manifest:
 def _broker(args: "NetworkArgs", roles: list[str]) -> Manifest:
     role = {"key": "eventing.knative.dev/brokerRole", "operator": "In", "values": roles}
     return {"matchLabels": {"eventing.knative.dev/broker": args.broker_name}, "matchExpressions": [role]}
+
+
+def _source(args: "NetworkArgs") -> Manifest:
+    return {"matchLabels": {"eventing.knative.dev/SourceName": args.source_name}}
 
 
 def _here(pods: Manifest) -> Manifest:

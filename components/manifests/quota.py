@@ -8,6 +8,7 @@ from what each pod asks for, so that the platform never takes the room that func
 from typing import Any, Final
 
 from components.capacity import Capacity, Compute
+from components.manifests.broker import INGRESS
 from components.manifests.metadata import Manifest, object_meta, platform_labels
 from components.manifests.trigger import DISPATCHER
 
@@ -17,29 +18,30 @@ LIMITS: Final = "knative-lambda-limits"
 BUILD: Final = Compute(cpu_requests=600, memory_requests=1152, cpu_limits=2100, memory_limits=4224)
 """One build's pod: the executor and the monitor of `manifests.kaniko`, which a test compares."""
 
-BROKER_INGRESS: Final = Compute(cpu_requests=50, memory_requests=32, cpu_limits=1000, memory_limits=400)
-"""eventing-rabbitmq's default for a Broker's ingress (pkg/reconciler/broker/resources/ingress.go)."""
-
 DEAD_LETTERS: Final = Compute(cpu_requests=100, memory_requests=128, cpu_limits=100, memory_limits=128)
 """The handler of dead letters, contract section 4.4."""
 
 _DISPATCHERS_PER_TRIGGER: Final = 2
 """eventing-rabbitmq runs one for the Trigger's queue and one for its dead letters, whatever the traffic."""
 
-_FIXED_PODS: Final = 2
-"""The Broker's ingress and the handler of dead letters."""
+_BROKER_PODS: Final = 2
+"""The Broker's ingress and its dispatcher of dead letters."""
+
+_FIXED_PODS: Final = _BROKER_PODS + 1
+"""Those, and the adapter of the RabbitmqSource."""
 
 
 def platform_compute(capacity: Capacity, triggers: int) -> Compute:
     """Return what the platform's own pods use, with `triggers` Triggers for the automation service.
 
-    Every function adds its Trigger's dispatchers, and a rolling update one pod of the automation service.
+    Every function adds its Trigger's dispatchers, and a rolling update one pod of the automation service and
+    of the handler of dead letters. The adapter of the RabbitmqSource is as large as a dispatcher.
     """
     dispatchers = _DISPATCHERS_PER_TRIGGER * (triggers + capacity.functions)
     return (
-        BROKER_INGRESS
-        + DEAD_LETTERS
-        + DISPATCHER.times(dispatchers)
+        INGRESS.times(_BROKER_PODS)
+        + DEAD_LETTERS.times(capacity.dead_letter_pods + 1)
+        + DISPATCHER.times(dispatchers + 1)
         + capacity.service.times(capacity.service_pods + 1)
     )
 
@@ -103,4 +105,9 @@ def _functions(capacity: Capacity) -> Compute:
 
 def _pods(capacity: Capacity, triggers: int) -> int:
     dispatchers = _DISPATCHERS_PER_TRIGGER * (triggers + capacity.functions)
-    return capacity.pods + capacity.builds + dispatchers + capacity.service_pods + 1 + _FIXED_PODS
+    return capacity.pods + capacity.builds + dispatchers + _own_pods(capacity)
+
+
+def _own_pods(capacity: Capacity) -> int:
+    """Return pods whose number does not depend on functions, with one of each Deployment to spare."""
+    return capacity.service_pods + 1 + capacity.dead_letter_pods + 1 + _FIXED_PODS

@@ -49,32 +49,37 @@ def trigger(
     parallelism: int = 50,
 ) -> Manifest:
     """Return a Trigger of the RabbitMQ broker; `parallelism` is how many events may be under way."""
-    dead_letters = sink(namespace, uri=delivery.dead_letter_uri, service=delivery.dead_letter_service)
+    annotations = {f"{_RABBITMQ}/parallelism": str(parallelism), **compute_annotations(DISPATCHER)}
     return {
         "apiVersion": "eventing.knative.dev/v1",
         "kind": "Trigger",
-        "metadata": object_meta(name, namespace, labels, _annotations(parallelism)),
+        "metadata": object_meta(name, namespace, labels, annotations),
         "spec": {
             "broker": broker,
             "filter": {"attributes": attributes},
             "subscriber": subscriber,
-            "delivery": {
-                "retry": delivery.retry,
-                "backoffPolicy": delivery.backoff_policy,
-                "backoffDelay": delivery.backoff_delay,
-                "timeout": delivery.timeout,
-                "deadLetterSink": dead_letters,
-            },
+            "delivery": delivery_spec(namespace, delivery),
         },
     }
 
 
-def _annotations(parallelism: int) -> dict[str, str]:
-    """Return what the dispatcher's Deployment is made of (eventing-rabbitmq, pkg/utils)."""
+def delivery_spec(namespace: Any, delivery: Delivery) -> Manifest:
+    """Return a delivery as Triggers and Brokers have it; `namespace` is that of the dead letters' Service."""
+    dead_letters = sink(namespace, uri=delivery.dead_letter_uri, service=delivery.dead_letter_service)
     return {
-        f"{_RABBITMQ}/parallelism": str(parallelism),
-        f"{_RABBITMQ}/cpu-request": f"{DISPATCHER.cpu_requests}m",
-        f"{_RABBITMQ}/cpu-limit": f"{DISPATCHER.cpu_limits}m",
-        f"{_RABBITMQ}/memory-request": f"{DISPATCHER.memory_requests}Mi",
-        f"{_RABBITMQ}/memory-limit": f"{DISPATCHER.memory_limits}Mi",
+        "retry": delivery.retry,
+        "backoffPolicy": delivery.backoff_policy,
+        "backoffDelay": delivery.backoff_delay,
+        "timeout": delivery.timeout,
+        "deadLetterSink": dead_letters,
+    }
+
+
+def compute_annotations(compute: Compute) -> dict[str, str]:
+    """Return what eventing-rabbitmq makes the pods of a Broker, Trigger or source of (its pkg/utils)."""
+    return {
+        f"{_RABBITMQ}/cpu-request": f"{compute.cpu_requests}m",
+        f"{_RABBITMQ}/cpu-limit": f"{compute.cpu_limits}m",
+        f"{_RABBITMQ}/memory-request": f"{compute.memory_requests}Mi",
+        f"{_RABBITMQ}/memory-limit": f"{compute.memory_limits}Mi",
     }

@@ -22,13 +22,16 @@ from components.settings.builds import BuildSettings
 from components.settings.delivery import DeliverySettings
 from components.settings.fields import Group, SettingsError, setting
 from components.settings.gitops import GitopsSettings
+from components.settings.knative import KnativeSettings
 from components.settings.neighbours import NeighbourSettings
 from components.settings.observability import ObservabilitySettings
 from components.settings.quota import QuotaSettings
 from components.settings.rabbitmq import RabbitmqSettings
 from components.settings.registry import RegistrySettings
+from components.settings.secrets import SecretsSettings
 from components.settings.service import ServiceSettings
 from components.settings.storage import StorageSettings
+from components.settings.tls import TlsSettings
 
 ENVIRONMENTS: Final = ("local", "dev", "stg", "prd")
 
@@ -78,6 +81,8 @@ class PlatformSettings(Group):
     """Where the platform's own events go."""
     gitops: GitopsSettings
     """What Flux hears of."""
+    knative: KnativeSettings
+    """Who installs Knative, and how."""
     neighbours: NeighbourSettings
     """What the environment talks to."""
     observability: ObservabilitySettings
@@ -90,8 +95,12 @@ class PlatformSettings(Group):
     """Where images are."""
     service: ServiceSettings
     """The automation service."""
+    secrets: SecretsSettings
+    """Where Secrets come from."""
     storage: StorageSettings
     """Where code, build contexts and functions' stacks are."""
+    tls: TlsSettings
+    """Which connections are encrypted."""
 
     def __post_init__(self) -> None:
         """Fill in what follows from several groups."""

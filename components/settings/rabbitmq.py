@@ -1,4 +1,4 @@
-"""Which RabbitMQ cluster is behind the Broker."""
+"""Which RabbitMQ is behind the Broker."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -17,3 +17,9 @@ class RabbitmqSettings(Group):
     """Its name."""
     namespace: str = setting(values.label, derived=lambda environment, _: f"rabbitmq-{environment}")
     """Its namespace."""
+    managed: bool = setting(values.flag, derived=lambda environment, _: environment != "local")
+    """Whether it is made here, namespace included."""
+    storage_class: str = setting(values.label, "")
+    """StorageClass of its nodes' volumes; empty: the cluster's default."""
+    operator_namespace: str = setting(values.label, "rabbitmq-system")
+    """Namespace of RabbitMQ's operators."""

@@ -49,6 +49,18 @@ def choice(*allowed: str) -> Callable[[str], str]:
     return read
 
 
+def choices(*allowed: str) -> Callable[[str], tuple[str, ...]]:
+    """Return a reader that takes some of these texts, separated by commas."""
+
+    def read(value: str) -> tuple[str, ...]:
+        found = tuple(part.strip() for part in value.split(","))
+        if not set(found) <= set(allowed):
+            raise ValueError(f"give one or several of {', '.join(allowed)}, separated by commas")
+        return tuple(dict.fromkeys(found))
+
+    return read
+
+
 def flag(value: str) -> bool:
     """Return whether the text is `true`; takes `true` and `false`."""
     if value not in {"true", "false"}:

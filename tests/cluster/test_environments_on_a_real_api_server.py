@@ -37,6 +37,18 @@ class Environment:
     destroy: Callable[[], object]
     state: Path
     stack: StackRef
+    own: str
+    """What the names of its namespaces end in that are not named for it."""
+
+
+@pytest.fixture(scope="module")
+def authorities(server: Server) -> Iterator[str]:
+    """The namespace that cert-manager would have, made by whoever installs it."""
+    name = f"authorities-{uuid.uuid4().hex[:8]}"
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    server.call("/api/v1/namespaces", namespace)
+    yield name
+    server.delete(f"/api/v1/namespaces/{name}")
 
 
 @pytest.fixture(scope="module", params=["stg", "prd"])
@@ -44,18 +56,30 @@ def environment(
     request: pytest.FixtureRequest,
     real_kubeconfig: str,
     server: Server,
+    every_definition: None,
+    authorities: str,
     shared_providers: KubernetesProviders,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Environment]:
-    """An environment's stack, up; destroyed afterwards."""
+    """An environment's stack, up; destroyed afterwards. What a cluster has once is elsewhere than usual."""
+    own = uuid.uuid4().hex[:8]
     state = tmp_path_factory.mktemp(request.param)
     engine = Engine(FileBackend(str(state)), {"kubernetes": shared_providers})
-    namespace = f"{request.param}-{uuid.uuid4().hex[:8]}"
+    namespace = f"{request.param}-{own}"
     stack, config = StackRef("knative-lambda", request.param), {"kubernetes:kubeconfig": real_kubeconfig}
 
     def up(**settings: str) -> dict[str, int]:
         given = PlatformSettings.parse(
-            {"environment": request.param, "namespace": namespace, **ELSEWHERE, **settings}
+            {
+                "environment": request.param,
+                "namespace": namespace,
+                **ELSEWHERE,
+                "rabbitmqNamespace": f"rabbitmq-{own}",
+                "servingNamespace": f"serving-{own}",
+                "knativeEventingNamespace": f"eventing-{own}",
+                "tlsAuthorityNamespace": authorities,
+                **settings,
+            }
         )
         return engine.up(stack, lambda: Platform("platform", given), config=config).changes
 
@@ -63,7 +87,7 @@ def environment(
         return engine.destroy(stack, config=config)
 
     up()
-    yield Environment(namespace, up, destroy, state, stack)
+    yield Environment(namespace, up, destroy, state, stack, own)
     destroy()
 
 
@@ -72,18 +96,37 @@ def test_every_object_of_an_environment_passes_strict_validation(
 ) -> None:
     objects = declared_objects(environment.state, environment.stack)
 
-    assert len(objects) == 53
+    assert len(objects) == 99
     for manifest in objects:
         server.accepts(manifest)
 
 
 def test_a_second_update_changes_nothing_and_a_setting_updates_in_place(environment: Environment) -> None:
     assert environment.up().keys() == {"same"}
-    assert environment.up(quotaPods="33", apiServerCidr="10.0.0.0/24") | {"same": 0} == {
-        "same": 0,
-        "update": 3,
+    # The quota; the policies of builds, of the service and of RabbitMQ; Knative Serving; RabbitMQ itself.
+    changed = {
+        "quotaPods": "33",
+        "apiServerCidr": "10.0.0.0/24",
+        "knativeIngress": "istio",
+        "tlsOnly": "true",
     }
-    assert environment.up() | {"same": 0} == {"same": 0, "update": 3}
+    assert environment.up(**changed) | {"same": 0} == {"same": 0, "update": 6}
+    assert environment.up() | {"same": 0} == {"same": 0, "update": 6}
+
+
+def test_secrets_from_a_store_pass_strict_validation_and_none_is_made_here(
+    server: Server, environment: Environment
+) -> None:
+    stored = {"secretsStore": "vault", "secretsStored": "storage,state,registry,rabbitmq"}
+    environment.up(**stored)
+    objects = declared_objects(environment.state, environment.stack)
+    environment.up()
+
+    for manifest in objects:
+        server.accepts(manifest)
+    kinds = [manifest["kind"] for manifest in objects]
+    assert kinds.count("ExternalSecret") == 7
+    assert "Secret" not in kinds
 
 
 def test_our_pods_fit_into_an_environment_with_all_its_guards(
@@ -121,6 +164,8 @@ def test_destroy_leaves_nothing(server: Server, environment: Environment) -> Non
     """And what was destroyed can be made again, which is what the other tests need of this one."""
     namespace = environment.namespace
     left = [f"/api/v1/namespaces/{namespace}"]
+    left += [f"/api/v1/namespaces/{made}-{environment.own}" for made in ("rabbitmq", "serving", "eventing")]
+    left += [f"/apis/cert-manager.io/v1/clusterissuers/{namespace}"]
     left += [
         f"{path}/{namespace}-{name}"
         for path in (POLICIES, BINDINGS)

@@ -61,7 +61,7 @@ class Cluster(Server):
 
 
 @pytest.fixture(scope="module")
-def cluster(real_kubeconfig: str, crds: None) -> Cluster:
+def cluster(real_kubeconfig: str, every_definition: None) -> Cluster:
     return Cluster(real_kubeconfig)
 
 
@@ -79,6 +79,9 @@ def environment(real_kubeconfig: str, cluster: Cluster, tmp_path_factory: pytest
             "knative-lambda:engine": functions_by,
             "knative-lambda:storageEndpoint": "http://minio.storage.svc:9000",
             "knative-lambda:registryAddress": "registry.test",
+            # Of these a cluster has one, and others test on this one as well.
+            "knative-lambda:knativeManaged": "false",
+            "knative-lambda:tlsEnabled": "false",
         }
         return engine.up(stack, program, config={**config, **values}).changes
 

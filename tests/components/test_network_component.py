@@ -40,6 +40,8 @@ PODS = {
     "dead-letter dispatcher": broker_pod("dispatcher-dlq"),
     "foreign broker": broker_pod("ingress", broker="other"),
     "stranger": Pod(OURS, {"app": "stranger"}),
+    "source": Pod(OURS, {"eventing.knative.dev/SourceName": "knative-lambda-source"}),
+    "foreign source": Pod(OURS, {"eventing.knative.dev/SourceName": "another"}),
     "dns": Pod("kube-system", {"k8s-app": "kube-dns"}),
     "rabbitmq": Pod("rabbitmq-dev", {"app.kubernetes.io/component": "rabbitmq"}),
     "rabbitmq of prd": Pod("rabbitmq-prd", {"app.kubernetes.io/component": "rabbitmq"}),
@@ -86,6 +88,9 @@ ALLOWED = [
     ("dispatcher", "activator", 8012),
     ("dead-letter dispatcher", "rabbitmq", 5672),
     ("dead-letter dispatcher", "dead letters", 8080),
+    ("source", "rabbitmq", 5672),
+    ("source", "broker ingress", 8080),
+    ("prometheus", "source", 9090),
     ("activator", "function", 8012),
     ("activator", "function", 8013),
     ("gateway", "function", 8012),
@@ -127,6 +132,12 @@ DENIED = [
     ("service", "rabbitmq", 15672),
     ("dead letters", "api server", 6443),
     ("dead letters", "aws", 443),
+    ("source", "aws", 443),
+    ("source", "service", 8080),
+    ("function", "source", 9090),
+    ("foreign source", "rabbitmq", 5672),
+    ("foreign source", "broker ingress", 8080),
+    ("service", "rabbitmq", 5671),
     ("broker ingress", "aws", 443),
     ("broker ingress", "function", 8012),
     ("dispatcher", "aws", 443),
@@ -231,6 +242,14 @@ def test_dispatchers_reach_the_addresses_that_stand_in_for_services():
     assert not allows(own, PODS["dispatcher"], PODS["metadata"], 443)
 
 
+def test_with_tls_rabbitmqs_plain_port_is_closed_to_everyone():
+    own = policies(rabbitmq_tls=True)
+
+    for source in ("service", "dead letters", "broker ingress", "dispatcher", "source"):
+        assert allows(own, PODS[source], PODS["rabbitmq"], 5671)
+        assert not allows(own, PODS[source], PODS["rabbitmq"], 5672)
+
+
 def test_every_policy_is_declared_with_its_name():
     declared = declare(lambda: Network("n", args()))
 
@@ -246,6 +265,7 @@ def test_every_policy_is_declared_with_its_name():
             "dead-letters",
             "broker-ingress",
             "dispatchers",
+            "source",
         )
     ]
     assert declared.inputs("n-default-deny")["spec"] == {

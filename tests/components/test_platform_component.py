@@ -14,6 +14,32 @@ from tests.components.declaring import declare, is_secret
 GOLDEN = Path(__file__).parent / "golden"
 
 
+EMULATED = {
+    "kubernetes:apps/v1:Deployment",
+    "kubernetes:cert-manager.io/v1:Certificate",
+    "kubernetes:cert-manager.io/v1:ClusterIssuer",
+    "kubernetes:cert-manager.io/v1:Issuer",
+    "kubernetes:core/v1:Service",
+    "kubernetes:operator.knative.dev/v1beta1:KnativeEventing",
+    "kubernetes:operator.knative.dev/v1beta1:KnativeServing",
+    "kubernetes:rabbitmq.com/v1beta1:Binding",
+    "kubernetes:rabbitmq.com/v1beta1:Exchange",
+    "kubernetes:rabbitmq.com/v1beta1:Permission",
+    "kubernetes:rabbitmq.com/v1beta1:Policy",
+    "kubernetes:rabbitmq.com/v1beta1:Queue",
+    "kubernetes:rabbitmq.com/v1beta1:RabbitmqCluster",
+    "kubernetes:rabbitmq.com/v1beta1:User",
+    "kubernetes:sources.knative.dev/v1alpha1:RabbitmqSource",
+    "knative-lambda:components:Backing",
+    "knative-lambda:components:Certificates",
+    "knative-lambda:components:DeadLetters",
+    "knative-lambda:components:Knative",
+    "knative-lambda:components:Rabbitmq",
+    "knative-lambda:components:Topology",
+}
+"""What the local platform emulates, or has no use for."""
+
+
 def settings(**values):
     return PlatformSettings.parse({"environment": "dev", **values})
 
@@ -59,6 +85,7 @@ def test_the_local_environment_has_no_guards_that_nothing_would_enforce_and_noth
         "knative-lambda:components:Bucket",
         "knative-lambda:components:Repository",
         "knative-lambda:components:Service",
+        *EMULATED,
     }
 
 
@@ -66,6 +93,10 @@ def test_its_outputs_are_the_declared_ones(declared):
     assert declared.outputs["platform"] == {
         "namespace": "knative-lambda-dev",
         "broker_name": "knative-lambda-broker-dev",
+        "broker_url": "http://knative-lambda-broker-dev-broker-ingress.knative-lambda-dev.svc.cluster.local",
+        "dead_letter_sink": "http://knative-lambda-dlq-handler.knative-lambda-dev.svc.cluster.local",
+        "amqp_host": "rabbitmq-cluster-dev.rabbitmq-dev.svc.cluster.local",
+        "amqp_publisher_secret": "notifi-publisher-user-credentials",
         "build_account": "kaniko-builder",
         "service_account": "knative-lambda-builder",
         "webhook_paths": {},
@@ -142,7 +173,27 @@ def test_pulumis_own_engine_may_also_list_them():
 def test_the_broker_is_backed_by_rabbitmq(declared):
     broker, config = declared.inputs("platform-eventing-broker"), declared.inputs("platform-eventing-config")
 
-    assert broker["metadata"]["annotations"] == {"eventing.knative.dev/broker.class": "RabbitMQBroker"}
+    assert broker["metadata"]["annotations"] == {
+        "eventing.knative.dev/broker.class": "RabbitMQBroker",
+        "rabbitmq.eventing.knative.dev/cpu-request": "50m",
+        "rabbitmq.eventing.knative.dev/cpu-limit": "1000m",
+        "rabbitmq.eventing.knative.dev/memory-request": "32Mi",
+        "rabbitmq.eventing.knative.dev/memory-limit": "400Mi",
+    }
+    assert broker["spec"]["delivery"] == {
+        "retry": 5,
+        "backoffPolicy": "exponential",
+        "backoffDelay": "PT1S",
+        "timeout": "PT30S",
+        "deadLetterSink": {
+            "ref": {
+                "apiVersion": "v1",
+                "kind": "Service",
+                "name": "knative-lambda-dlq-handler",
+                "namespace": "knative-lambda-dev",
+            }
+        },
+    }
     assert broker["spec"]["config"] == {
         "apiVersion": "eventing.knative.dev/v1alpha1",
         "kind": "RabbitmqBrokerConfig",
@@ -234,10 +285,11 @@ def test_the_settings_reach_the_guards():
     rules = {variable["name"]: variable["expression"] for variable in policy["variables"]}
     assert '["ghcr.io/team/"].exists(r, c.image.startsWith(r))' in rules["images"]
     assert "alerts" in str(declared.inputs("platform-network-functions")["spec"]["egress"])
-    # 7 of functions, 5 builds, 2 of the service, ingress and dead letters, 2 dispatchers a Trigger.
+    # 7 of functions, 5 builds, 2 of the service, 2 of dead letters, the Broker's 2, the source, 2 dispatchers
+    # a Trigger.
     triggers = len(EVENT_TYPES) + 20
     assert declared.inputs("platform-quotas-quota")["spec"]["hard"]["pods"] == str(
-        7 + 5 + 2 + 2 + 2 * triggers
+        7 + 5 + 2 + 2 + 2 + 1 + 2 * triggers
     )
 
 

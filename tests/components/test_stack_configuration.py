@@ -17,13 +17,16 @@ from components.settings.aws import AwsSettings
 from components.settings.builds import BuildSettings
 from components.settings.delivery import DeliverySettings
 from components.settings.gitops import GitopsSettings
+from components.settings.knative import KnativeSettings
 from components.settings.neighbours import NeighbourSettings
 from components.settings.observability import ObservabilitySettings
 from components.settings.quota import QuotaSettings
 from components.settings.rabbitmq import RabbitmqSettings
 from components.settings.registry import RegistrySettings
 from components.settings.service import ServiceSettings
+from components.settings.secrets import SecretsSettings
 from components.settings.storage import StorageSettings
+from components.settings.tls import TlsSettings
 from tests.components.declaring import declare
 
 ROOT = Path(__file__).parents[2]
@@ -56,6 +59,12 @@ def test_the_defaults_follow_from_the_environment():
             executor_image="gcr.io/kaniko-project/executor:v1.19.2", python_image="python:3.11-slim"
         ),
         delivery=DeliverySettings(subscriber_uri="", broker_uri="", dead_letter_uri=""),
+        knative=KnativeSettings(
+            managed=True,
+            ingress="kourier",
+            eventing_namespace="knative-eventing",
+            untagged_registries=(),
+        ),
         neighbours=NeighbourSettings(
             serving_namespace="knative-serving",
             ingress_namespace="knative-serving",
@@ -75,7 +84,6 @@ def test_the_defaults_follow_from_the_environment():
             trace_ratio=1.0,
         ),
         quota=QuotaSettings(),
-        rabbitmq=RabbitmqSettings(cluster="rabbitmq-cluster-stg", namespace="rabbitmq-stg"),
         registry=RegistrySettings(
             provider="ecr",
             address="",
@@ -106,7 +114,32 @@ def test_the_defaults_follow_from_the_environment():
             version_days=30,
             protect=True,
         ),
+        rabbitmq=RabbitmqSettings(
+            cluster="rabbitmq-cluster-stg",
+            namespace="rabbitmq-stg",
+            managed=True,
+            storage_class="",
+            operator_namespace="rabbitmq-system",
+        ),
+        secrets=SecretsSettings(
+            store="", store_kind="ClusterSecretStore", prefix="knative-lambda/stg", stored=("rabbitmq",)
+        ),
+        tls=TlsSettings(enabled=True, only=False, issuer="", authority_namespace="cert-manager"),
     )
+
+
+def test_local_makes_nothing_that_it_emulates():
+    local = PlatformSettings.parse({"environment": "local"})
+
+    assert [local.rabbitmq.managed, local.knative.managed, local.tls.enabled] == [False] * 3
+
+
+def test_without_a_store_no_secret_comes_from_it():
+    kept = {"environment": "dev", "secretsStored": "storage, rabbitmq"}
+
+    assert not PlatformSettings.parse(kept).secrets.holds("storage")
+    assert PlatformSettings.parse({**kept, "secretsStore": "vault"}).secrets.holds("storage")
+    assert not PlatformSettings.parse({**kept, "secretsStore": "vault"}).secrets.holds("state")
 
 
 def test_the_gateway_is_looked_for_where_knative_is():
@@ -133,6 +166,21 @@ def test_every_key_is_taken():
         "engine": "automation-api",
         "rabbitmqCluster": "rabbit",
         "rabbitmqNamespace": "rabbits",
+        "rabbitmqManaged": "true",
+        "rabbitmqStorageClass": "fast",
+        "tlsOnly": "true",
+        "rabbitmqOperatorNamespace": "rabbit-operators",
+        "knativeManaged": "true",
+        "knativeIngress": "istio",
+        "knativeEventingNamespace": "events",
+        "knativeUntaggedRegistries": "registry.test:5000",
+        "tlsEnabled": "true",
+        "tlsIssuer": "company",
+        "tlsAuthorityNamespace": "certificates",
+        "secretsStore": "vault",
+        "secretsStoreKind": "SecretStore",
+        "secretsPrefix": "team/dev",
+        "secretsStored": "storage, state,registry",
         "subscriberUri": "http://127.0.0.1:1",
         "brokerUri": "http://broker.test",
         "deadLetterUri": "https://dead.test/letters",
@@ -269,7 +317,6 @@ def test_every_key_is_taken():
             builds=7,
             volume_claims=8,
         ),
-        rabbitmq=RabbitmqSettings(cluster="rabbit", namespace="rabbits"),
         registry=RegistrySettings(
             provider="oci",
             address="registry.test:5000",
@@ -297,6 +344,26 @@ def test_every_key_is_taken():
             passphrase=secret,
             api_tokens=secret,
         ),
+        knative=KnativeSettings(
+            managed=True,
+            ingress="istio",
+            eventing_namespace="events",
+            untagged_registries=("registry.test:5000",),
+        ),
+        rabbitmq=RabbitmqSettings(
+            cluster="rabbit",
+            namespace="rabbits",
+            managed=True,
+            storage_class="fast",
+            operator_namespace="rabbit-operators",
+        ),
+        secrets=SecretsSettings(
+            store="vault",
+            store_kind="SecretStore",
+            prefix="team/dev",
+            stored=("storage", "state", "registry"),
+        ),
+        tls=TlsSettings(enabled=True, only=True, issuer="company", authority_namespace="certificates"),
         storage=StorageSettings(
             provider="s3-compatible",
             endpoint="http://minio.storage.svc:9000",
@@ -397,6 +464,21 @@ def test_every_key_is_taken():
             {"environment": "dev", "serviceImage": "ghcr.io/own/service:1"},
             "leaves out serviceImage ghcr.io/own/service:1: add its registry, or set it",
             id="image-of-a-foreign-registry",
+        pytest.param({"environment": "dev", "rabbitmqManaged": "yes"}, "rabbitmqManaged is 'yes'", id="flag"),
+        pytest.param(
+            {"environment": "dev", "knativeIngress": "nginx"},
+            "knativeIngress is 'nginx': set it to one of kourier, istio, contour",
+            id="ingress",
+        ),
+        pytest.param(
+            {"environment": "dev", "secretsStored": "storage,passwords"},
+            "secretsStored is 'storage,passwords': give one or several of storage, state, registry, rabbitmq",
+            id="stored",
+        ),
+        pytest.param(
+            {"environment": "local", "tlsOnly": "true"},
+            "tlsOnly is true and tlsEnabled is false: enable TLS",
+            id="only-tls-without-tls",
         ),
         pytest.param({"environment": "dev", "rabbitmqCluster": "A_b"}, "rabbitmqCluster is 'A_b'", id="name"),
         pytest.param(
@@ -483,6 +565,17 @@ def test_every_stack_file_builds_its_environment(environment):
     assert declared.exports == {**declared.outputs["platform"], "engine": "embedded"}
     assert declared.exports["namespace"] == f"knative-lambda-{environment}"
     assert declared.exports["broker_name"] == f"knative-lambda-broker-{environment}"
+    cluster = {
+        "dead_letter_sink": f"http://knative-lambda-dlq-handler.knative-lambda-{environment}.svc.cluster.local",
+        "amqp_host": f"rabbitmq-cluster-{environment}.rabbitmq-{environment}.svc.cluster.local",
+        "amqp_publisher_secret": "notifi-publisher-user-credentials",
+    }
+    expected = dict.fromkeys(cluster, "") if environment == "local" else cluster
+    assert expected.items() <= declared.exports.items()
+    address = (
+        f"knative-lambda-broker-{environment}-broker-ingress.knative-lambda-{environment}.svc.cluster.local"
+    )
+    assert declared.exports["broker_url"] == f"http://{address}"
 
 
 def test_the_stack_files_are_where_the_project_says():
