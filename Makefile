@@ -8,7 +8,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 ROOMS := components automation engine service monitor runtimes local
 CODE := $(ROOMS) tests benchmarks __main__.py
 
-.PHONY: help run demo test test-cluster test-node lint fmt bench bench-engine bench-platform lock clean test-alerts aws
+.PHONY: help run demo test test-cluster test-node lint fmt bench bench-engine bench-platform lock clean test-alerts aws test-rabbitmq
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -21,8 +21,8 @@ demo: $(VENV)/.main  ## the same, once: a table of phases and the functions' ans
 
 aws: $(VENV)/.aws  ## add what environments in AWS need
 
-test: $(VENV)/.dev  ## all tests that need no cluster
-	$(BIN)/python -m pytest -m "not cluster and not node" $(PYTEST_ARGS)
+test: $(VENV)/.dev  ## all tests that need no cluster and no RabbitMQ
+	$(BIN)/python -m pytest -m "not cluster and not node and not rabbitmq" $(PYTEST_ARGS)
 
 test-alerts: $(VENV)/.dev  ## alerts and queries only; needs promtool (apt-get install prometheus)
 	$(BIN)/python -m pytest tests/observability $(PYTEST_ARGS)
@@ -32,6 +32,9 @@ test-cluster: $(VENV)/.dev  ## tests against a real API server: KUBECONFIG, else
 
 test-node: $(VENV)/.dev  ## tests with pods that really run: a cluster with a node, root, buildah, mmdebstrap
 	$(BIN)/python -m pytest -m node $(PYTEST_ARGS)
+
+test-rabbitmq: $(VENV)/.dev  ## tests with a RabbitMQ that they start: Debian's rabbitmq-server
+	$(BIN)/python -m pytest -m rabbitmq $(PYTEST_ARGS)
 
 lint: $(VENV)/.dev  ## style, types, layers
 	$(BIN)/ruff check $(CODE) examples

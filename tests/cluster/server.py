@@ -43,10 +43,6 @@ class Server:
         """Merge a change into the object at the path. Raises Refused."""
         return self._send("PATCH", path, change)
 
-    def delete(self, path: str) -> None:
-        """Delete the object at the path. Raises Refused."""
-        self._send("DELETE", path, None)
-
     def apply(self, manifest: Manifest, manager: str) -> Manifest:
         """Apply an object as `kubectl apply --server-side` does, with strict validation. Raises Refused."""
         path = f"{path_of(manifest)}?fieldManager={manager}&fieldValidation=Strict"

@@ -23,8 +23,8 @@ from components.settings.observability import ObservabilitySettings
 from components.settings.quota import QuotaSettings
 from components.settings.rabbitmq import RabbitmqSettings
 from components.settings.registry import RegistrySettings
-from components.settings.service import ServiceSettings
 from components.settings.secrets import SecretsSettings
+from components.settings.service import ServiceSettings
 from components.settings.storage import StorageSettings
 from components.settings.tls import TlsSettings
 from tests.components.declaring import declare
@@ -464,6 +464,7 @@ def test_every_key_is_taken():
             {"environment": "dev", "serviceImage": "ghcr.io/own/service:1"},
             "leaves out serviceImage ghcr.io/own/service:1: add its registry, or set it",
             id="image-of-a-foreign-registry",
+        ),
         pytest.param({"environment": "dev", "rabbitmqManaged": "yes"}, "rabbitmqManaged is 'yes'", id="flag"),
         pytest.param(
             {"environment": "dev", "knativeIngress": "nginx"},

@@ -1,0 +1,324 @@
+"""The dead letter sink as a process, over TLS, with a real RabbitMQ behind it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from queue import Queue
+
+import httpx
+import pytest
+
+from components.manifests import topology
+from tests.rabbitmq.conftest import ARGS, PASSWORD, eventually
+
+pytestmark = pytest.mark.rabbitmq
+
+ROOT = Path(__file__).parents[2]
+QUEUE = ARGS.dead_letter_queue
+LETTER = {
+    "ce-id": "e-1",
+    "ce-source": "network.notifi.acme",
+    "ce-specversion": "1.0",
+    "ce-type": "network.notifi.lambda.build.start",
+    "ce-subject": "caf%C3%A9",
+    "ce-time": "2026-01-31T12:00:00Z",
+    "ce-knativeerrorcode": "503",
+    "ce-knativeerrordest": "http://knative-lambda-builder.knative-lambda-dev.svc.cluster.local",
+    "content-type": "text/xml; charset=latin-1",
+    "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+}
+BODY = b"<not-json>\xff"
+
+
+class Sink:
+    """A running sink."""
+
+    def __init__(self, environment):
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "service.dead_letters"],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.lines = Queue()
+        self.reader = threading.Thread(target=self._read)
+        self.reader.start()
+        self.client = httpx.Client(base_url=self._listening(), timeout=30, trust_env=False)
+
+    def _read(self):
+        for line in self.process.stdout:
+            self.lines.put(line)
+        self.lines.put("")
+
+    def close(self):
+        self.client.close()
+        self.process.kill()
+        self.process.wait()
+        self.reader.join()
+        self.process.stdout.close()
+
+    def _listening(self):
+        said = []
+        while line := self.lines.get(timeout=30):
+            said.append(line)
+            if '"msg": "listening"' in line:
+                return json.loads(line)["address"]
+        raise AssertionError("".join(said))
+
+    def post(self, headers=LETTER, body=BODY):
+        return self.client.post("/", headers=headers, content=body)
+
+    def metric(self, name):
+        text = self.client.get("/metrics").text
+        return next(float(line.split()[-1]) for line in text.splitlines() if line.startswith(name))
+
+
+@pytest.fixture
+def variables(rabbit, vhost, tmp_path):
+    """What the sink is told, as its Deployment tells it."""
+    for name, text in (("username", topology.HANDLER_USER), ("password", PASSWORD)):
+        (tmp_path / name).write_text(text + "\n")
+    return {
+        "ENVIRONMENT": "dev",
+        "HOST": "127.0.0.1",
+        "PORT": "0",
+        "LOG_LEVEL": "info",
+        "DRAIN_DELAY_SECONDS": "0",
+        "PATIENCE_SECONDS": "1",
+        "RABBITMQ_URL": f"amqps://127.0.0.1:{rabbit.tls_port}/{vhost}",
+        "RABBITMQ_USERNAME_FILE": str(tmp_path / "username"),
+        "RABBITMQ_PASSWORD_FILE": str(tmp_path / "password"),
+        "RABBITMQ_CA_FILE": str(rabbit.authority),
+        "DLQ_EXCHANGE": topology.DEAD_LETTERS,
+        "DLQ_NAME": QUEUE,
+    }
+
+
+@pytest.fixture
+def start(variables):
+    """Starts sinks, and ends them."""
+    started = []
+
+    def run(**changed):
+        started.append(Sink({"PATH": os.environ["PATH"], **variables, **changed}))
+        return started[-1]
+
+    yield run
+    for sink in started:
+        sink.close()
+
+
+@pytest.fixture
+def waiting(rabbit, vhost):
+    """Looks at the letters that wait, and leaves them."""
+
+    def look():
+        asked = {"count": 100, "ackmode": "ack_requeue_true", "encoding": "base64"}
+        found = rabbit.call("POST", f"queues/{vhost}/{QUEUE}/get", asked)
+        for letter in found:
+            letter["properties"]["headers"].pop("x-delivery-count")  # RabbitMQ's own
+        return found
+
+    return look
+
+
+@pytest.fixture
+def small_queue(rabbit, vhost, start):
+    """A queue of dead letters that is full, and the sink before it."""
+    limits = topology.topology(ARGS)["dead-letters-policy"]["spec"]["definition"]
+    policy = {"pattern": ".*", "apply-to": "queues", "priority": 99}
+    rabbit.call("PUT", f"policies/{vhost}/small", {**policy, "definition": {**limits, "max-length": 1}})
+
+    def fill(sink):
+        return eventually(lambda: sink.post().status_code == 503)
+
+    return fill
+
+
+def test_a_dead_letter_is_kept_byte_by_byte_with_its_attributes_and_why(start, waiting):
+    answer = start().post()
+
+    assert (answer.status_code, answer.content) == (202, b"")
+    (letter,) = waiting()
+    assert letter["payload"] == "PG5vdC1qc29uPv8="
+    assert letter["routing_key"] == "dlq.build.start"
+    assert letter["exchange"] == "knative-lambda-dlq"
+    properties = letter["properties"]
+    assert properties["delivery_mode"] == 2
+    assert properties["message_id"] == "e-1"
+    assert properties["content_type"] == "text/xml; charset=latin-1"
+    assert properties["headers"] == {
+        "ce-id": "e-1",
+        "ce-source": "network.notifi.acme",
+        "ce-specversion": "1.0",
+        "ce-type": "network.notifi.lambda.build.start",
+        "ce-subject": "café",
+        "ce-time": "2026-01-31T12:00:00Z",
+        "ce-knativeerrorcode": "503",
+        "ce-knativeerrordest": "http://knative-lambda-builder.knative-lambda-dev.svc.cluster.local",
+        "ce-traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        "content-type": "text/xml; charset=latin-1",
+        "x-death-reason": "retry_exhausted",
+        "x-death-count": 5,
+        "x-original-routing-key": "network.notifi.lambda.build.start",
+    }
+
+
+def test_a_structured_event_is_kept_as_it_is(start, waiting):
+    event = {"specversion": "1.0", "id": "e-2", "source": "s", "type": "t", "data": {"a": 1}}
+    body = json.dumps(event).encode()
+
+    answer = start().post({"content-type": "application/cloudevents+json"}, body)
+
+    assert answer.status_code == 202
+    (letter,) = waiting()
+    assert letter["properties"]["content_type"] == "application/cloudevents+json"
+    assert set(letter["properties"]["headers"]) == {
+        "content-type",
+        "x-death-reason",
+        "x-death-count",
+        "x-original-routing-key",
+    }
+    assert letter["routing_key"] == "dlq.t"
+
+
+def test_what_is_no_event_is_refused_with_what_is_missing(start, waiting):
+    answer = start().post({"content-type": "application/json"}, b"{}")
+
+    assert answer.status_code == 400
+    assert [line.split(":")[0] for line in answer.json()["details"]] == [
+        "id",
+        "source",
+        "specversion",
+        "type",
+    ]
+    assert waiting() == []
+
+
+def test_a_full_queue_holds_its_sender_up_and_then_sends_it_away(start, small_queue, waiting):
+    sink = start()
+    small_queue(sink)
+    kept = len(waiting())
+
+    answer = sink.post()
+
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] == "5"
+    assert answer.elapsed.total_seconds() > 0.3
+    assert "no room" in answer.json()["error"]
+    assert len(waiting()) == kept
+
+
+def test_a_letter_waits_for_room(rabbit, vhost, start, small_queue):
+    sink = start(PATIENCE_SECONDS="25")
+    small_queue(start())
+    answers = []
+    sending = threading.Thread(target=lambda: answers.append(sink.post().status_code))
+
+    sending.start()
+    rabbit.call("DELETE", f"queues/{vhost}/{QUEUE}/contents")
+    sending.join(20)
+
+    assert answers == [202]
+
+
+def test_a_connection_that_breaks_costs_no_letter(rabbit, vhost, start, waiting):
+    sink = start(PATIENCE_SECONDS="20")
+    assert sink.post().status_code == 202
+    connections = eventually(
+        lambda: [found["name"] for found in rabbit.call("GET", "connections") if found["vhost"] == vhost]
+    )
+
+    for name in connections:
+        rabbit.call("DELETE", f"connections/{name.replace(' ', '%20').replace('>', '%3E')}")
+
+    assert sink.post().status_code == 202
+    assert len(waiting()) == 2
+
+
+def test_credentials_may_change_under_way(rabbit, start, tmp_path):
+    sink = start()
+    (tmp_path / "password").write_text("changed")
+    rabbit.call("PUT", f"users/{topology.HANDLER_USER}", {"password": "changed", "tags": ""})
+
+    try:
+        assert sink.post().status_code == 202
+    finally:
+        rabbit.call("PUT", f"users/{topology.HANDLER_USER}", {"password": PASSWORD, "tags": ""})
+
+
+def test_readiness_says_what_is_wrong_and_liveness_does_not_care(start):
+    sink = start(RABBITMQ_URL="amqp://127.0.0.1:9", PATIENCE_SECONDS="0")
+
+    ready = sink.client.get("/ready")
+
+    assert ready.status_code == 503
+    assert "Connection" in ready.json()["dependencies"]["rabbitmq"]
+    assert sink.client.get("/health").status_code == 200
+    assert sink.post().status_code == 503
+
+
+def test_it_is_not_ready_before_its_queue_is_there(rabbit, vhost, start):
+    rabbit.call("DELETE", f"queues/{vhost}/{QUEUE}")
+    sink = start()
+
+    assert sink.client.get("/ready").status_code == 503
+    assert sink.post().status_code == 503
+
+
+def test_a_server_that_nobody_vouches_for_gets_no_letter(start):
+    sink = start(RABBITMQ_CA_FILE="", PATIENCE_SECONDS="0")
+
+    assert "CERTIFICATE_VERIFY_FAILED" in sink.client.get("/ready").json()["dependencies"]["rabbitmq"]
+    assert sink.post().status_code == 503
+
+
+def test_its_metrics_tell_of_letters_and_their_depth(start):
+    sink = start()
+    assert sink.client.get("/ready").json() == {
+        "ready": True,
+        "dependencies": {"rabbitmq": "ok"},
+        "version": sink.client.get("/health").json()["version"],
+    }
+
+    sink.post()
+
+    assert sink.metric('dlq_messages_total{reason="retry_exhausted"}') == 1
+    assert sink.metric('dlq_messages_total{reason="rejected"}') == 0
+    assert eventually(lambda: sink.metric("dlq_depth_gauge") == 1)
+    assert sink.metric("dlq_message_age_seconds_count") == 1
+
+
+def test_it_ends_when_it_is_asked_to(start):
+    sink = start()
+
+    sink.process.send_signal(signal.SIGTERM)
+
+    assert sink.process.wait(20) == 0
+
+
+def test_all_wrong_settings_are_told_at_once(variables):
+    wrong = {**variables, "RABBITMQ_URL": "http://x", "DLQ_NAME": "", "IN_FLIGHT": "0"}
+
+    ended = subprocess.run(
+        [sys.executable, "-m", "service.dead_letters"],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], **wrong},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+
+    assert ended.returncode == 2
+    assert [line.split(":")[0] for line in ended.stderr.splitlines()[1:]] == [
+        "- RABBITMQ_URL",
+        "- DLQ_NAME",
+        "- IN_FLIGHT",
+    ]
