@@ -88,7 +88,9 @@ def read(environ: Mapping[str, str]) -> Settings:
     return Settings(log_level=log_level, http=http, automation=automation)
 
 
-def read_http(variables: Variables, *, local: bool) -> HttpSettings:
+def read_http(
+    variables: Variables, *, local: bool, max_body_bytes: int = DEFAULT_MAX_BODY_BYTES
+) -> HttpSettings:
     """Return how a server of ours listens; mistakes are noted in `variables`."""
     tokens = variables.text("API_TOKENS_FILE", syntax.PATH)
     everywhere = "0.0.0.0"  # noqa: S104 in a pod the network policy decides who gets here
@@ -96,7 +98,7 @@ def read_http(variables: Variables, *, local: bool) -> HttpSettings:
         host=variables.text("HOST", syntax.HOST) or ("127.0.0.1" if local else everywhere),
         port=variables.integer("PORT", 8080, minimum=0, maximum=65535),
         max_body_bytes=variables.integer(
-            "MAX_BODY_BYTES", DEFAULT_MAX_BODY_BYTES, minimum=1024, maximum=64 * 1024 * 1024
+            "MAX_BODY_BYTES", max_body_bytes, minimum=1024, maximum=64 * 1024 * 1024
         ),
         body_timeout_seconds=variables.seconds("BODY_TIMEOUT_SECONDS", 30),
         request_timeout_seconds=variables.seconds("REQUEST_TIMEOUT_SECONDS", 30),

@@ -34,7 +34,7 @@ def app_settings(settings: Settings) -> AppSettings:
         body_timeout_seconds=settings.http.body_timeout_seconds,
         retries=settings.retries,
         patience_seconds=settings.patience_seconds,
-        in_flight=settings.in_flight,
+        in_flight_bytes=settings.in_flight_bytes,
     )
 
 

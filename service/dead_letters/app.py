@@ -19,6 +19,7 @@ from automation.dead_letters.store import Letters, LettersUnavailable
 from service import VERSION
 from service.boundary import Boundary
 from service.dead_letters.metrics import Metrics
+from service.dead_letters.room import Room
 from service.dead_letters.sink import Sink
 from service.http import read_body, refuse_routing
 
@@ -36,7 +37,7 @@ class AppSettings:
     """How often deliveries are repeated before they end here."""
     patience_seconds: float
     """How long a letter is tried to be kept."""
-    in_flight: int
+    in_flight_bytes: int
     """Letters in memory at one time."""
 
 
@@ -81,16 +82,16 @@ class Health:
 
 
 class Receiver:
-    """Takes letters over HTTP, so many at one time: those that wait are not read yet."""
+    """Takes letters over HTTP, as many as there is room for: those that wait are not read yet."""
 
     def __init__(self, sink: Sink, settings: AppSettings) -> None:
         self._sink = sink
         self._settings = settings
-        self._room = asyncio.Semaphore(settings.in_flight)
+        self._room = Room(settings.in_flight_bytes)
 
     async def receive(self, request: Request) -> Response:
         """Answer one POST: 202 once the letter is kept, without a body, which would be a reply event."""
-        async with self._room:
+        async with self._room.of(self._announced(request)):
             body = await read_body(
                 request,
                 limit_bytes=self._settings.max_body_bytes,
@@ -103,6 +104,12 @@ class Receiver:
             )
             await self._sink.take(letter)
         return Response(status_code=202)
+
+    def _announced(self, request: Request) -> int:
+        """Return how long the body is, in bytes; the most that is allowed where that is not said, or more."""
+        length = request.headers.get("content-length", "")
+        most = self._settings.max_body_bytes
+        return min(int(length), most) if length.isdecimal() and len(length) < 19 else most
 
 
 def create_app(letters: Letters, settings: AppSettings) -> Starlette:

@@ -17,6 +17,12 @@ Below a delivery's timeout of 30 seconds: a refusal at once would use up the sen
 eventing-rabbitmq's dispatcher gives a letter up after them (docs/decisions/0047).
 """
 
+MAX_BODY_BYTES: Final = 10 * 1024 * 1024 + 64 * 1024
+"""What a function takes, and an envelope: what is refused here is lost, so nobody's limit is higher."""
+
+IN_FLIGHT_BYTES: Final = 16 * 1024 * 1024
+"""A letter under way takes up to four times its size: 64 MiB of the container's 128, and the process 40."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
@@ -34,8 +40,8 @@ class Settings:
     """DELIVERY_RETRIES: how often deliveries are repeated before they end here."""
     patience_seconds: float
     """PATIENCE_SECONDS: see MAX_PATIENCE_SECONDS."""
-    in_flight: int
-    """IN_FLIGHT: letters in memory at one time; further ones wait outside."""
+    in_flight_bytes: int
+    """IN_FLIGHT_BYTES: letters in memory at one time; further ones wait outside."""
 
 
 def read(environ: Mapping[str, str]) -> Settings:
@@ -43,11 +49,11 @@ def read(environ: Mapping[str, str]) -> Settings:
     variables = Variables(environ)
     environment = variables.text("ENVIRONMENT", syntax.LABEL) or "dev"
     log_level = variables.choice("LOG_LEVEL", LOG_LEVELS, aliases={"warning": "warn"}) or "info"
-    http = read_http(variables, local=environment == "local")
+    http = read_http(variables, local=environment == "local", max_body_bytes=MAX_BODY_BYTES)
     rabbitmq = _rabbitmq(variables)
     retries = variables.integer("DELIVERY_RETRIES", 5, minimum=0, maximum=1000)
     patience = variables.seconds("PATIENCE_SECONDS", MAX_PATIENCE_SECONDS, minimum=0)
-    in_flight = variables.count("IN_FLIGHT", maximum=1000) or 8
+    in_flight = variables.integer("IN_FLIGHT_BYTES", IN_FLIGHT_BYTES, minimum=1024, maximum=1024**3)
     if variables.problems:
         raise SettingsError(tuple(variables.problems))
     return Settings(
@@ -57,7 +63,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         rabbitmq=rabbitmq,
         retries=retries,
         patience_seconds=patience,
-        in_flight=in_flight,
+        in_flight_bytes=in_flight,
     )
 
 

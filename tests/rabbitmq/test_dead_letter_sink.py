@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -136,7 +137,10 @@ def small_queue(rabbit, vhost, start):
     rabbit.call("PUT", f"policies/{vhost}/small", {**policy, "definition": {**limits, "max-length": 1}})
 
     def fill(sink):
-        return eventually(lambda: sink.post().status_code == 503)
+        """Send letters until one is refused; return how many were kept."""
+        answers = []
+        eventually(lambda: answers.append(sink.post().status_code) or answers[-1] == 503)
+        return answers.count(202)
 
     return fill
 
@@ -188,6 +192,17 @@ def test_a_structured_event_is_kept_as_it_is(start, waiting):
     assert letter["routing_key"] == "dlq.t"
 
 
+def test_the_largest_event_that_a_function_takes_finds_room(start, vhost, rabbit):
+    sink = start()
+    body = os.urandom(10 * 1024 * 1024)
+
+    answers = [sink.post(body=body).status_code for _ in range(3)]
+
+    assert answers == [202] * 3
+    most = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{sink.process.pid}/status").read_text())
+    assert int(most[1]) < 128 * 1024, "the container's limit"
+
+
 def test_what_is_no_event_is_refused_with_what_is_missing(start, waiting):
     answer = start().post({"content-type": "application/json"}, b"{}")
 
@@ -203,8 +218,7 @@ def test_what_is_no_event_is_refused_with_what_is_missing(start, waiting):
 
 def test_a_full_queue_holds_its_sender_up_and_then_sends_it_away(start, small_queue, waiting):
     sink = start()
-    small_queue(sink)
-    kept = len(waiting())
+    kept = small_queue(sink)
 
     answer = sink.post()
 
@@ -304,7 +318,7 @@ def test_it_ends_when_it_is_asked_to(start):
 
 
 def test_all_wrong_settings_are_told_at_once(variables):
-    wrong = {**variables, "RABBITMQ_URL": "http://x", "DLQ_NAME": "", "IN_FLIGHT": "0"}
+    wrong = {**variables, "RABBITMQ_URL": "http://x", "DLQ_NAME": "", "IN_FLIGHT_BYTES": "0"}
 
     ended = subprocess.run(
         [sys.executable, "-m", "service.dead_letters"],
@@ -320,5 +334,5 @@ def test_all_wrong_settings_are_told_at_once(variables):
     assert [line.split(":")[0] for line in ended.stderr.splitlines()[1:]] == [
         "- RABBITMQ_URL",
         "- DLQ_NAME",
-        "- IN_FLIGHT",
+        "- IN_FLIGHT_BYTES",
     ]
