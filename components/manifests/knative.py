@@ -5,7 +5,7 @@ KnativeServing `spec.config`); all their values are texts.
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from components.manifests.metadata import Manifest, object_meta, platform_labels
 
@@ -100,10 +100,6 @@ def _deployment(args: "KnativeArgs") -> dict[str, str]:
     return given
 
 
-def _features() -> dict[str, Any]:
-    """Return what a pod's specification may hold beyond Knative's defaults: what our functions' pods do."""
-    return {
-        "kubernetes.podspec-securitycontext": "enabled",
-        "secure-pod-defaults": "enabled",
-        "multi-container": "disabled",
-    }
+def _features() -> dict[str, str]:
+    """Return what a pod's specification has to be allowed to hold: functions have an empty folder as /tmp."""
+    return {"kubernetes.podspec-volumes-emptydir": "enabled"}
