@@ -396,6 +396,7 @@ def _observability(args: PlatformSettings, namespace: pulumi.Output[str]) -> Obs
         ),
         labels=dict(watching.labels),
         dashboard_labels=dict(watching.dashboard_labels),
+        rabbitmq_ca_secret=tls_secret(args) if args.tls.only else "",
     )
 
 

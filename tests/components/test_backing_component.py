@@ -125,6 +125,15 @@ def test_only_tls_closes_the_other_ports_to_the_operator_as_well():
     assert cluster["metadata"]["annotations"].keys() == {"rabbitmq.com/topology-allowed-namespaces"}
 
 
+@pytest.mark.parametrize(("only", "port"), [("false", "prometheus"), ("true", "prometheus-tls")])
+def test_metrics_are_read_from_a_port_that_is_open(only, port):
+    given = PlatformSettings.parse({"environment": "dev", "tlsOnly": only})
+
+    spec = declare(lambda: Platform("p", given)).inputs("p-observability-rabbitmq-monitor")["spec"]
+
+    assert {endpoint["port"] for endpoint in spec["endpoints"]} == {port}
+
+
 def test_without_tls_there_is_nothing_of_it():
     plain = backing(tlsEnabled="false")
 
