@@ -103,7 +103,7 @@ def test_every_object_of_an_environment_passes_strict_validation(
 
 def test_a_second_update_changes_nothing_and_a_setting_updates_in_place(environment: Environment) -> None:
     assert environment.up().keys() == {"same"}
-    # The quota; the policies of builds, of the service and of RabbitMQ; Knative Serving; RabbitMQ and its monitor.
+    # The quota; the policies of builds, the service and RabbitMQ; Knative Serving; RabbitMQ and its monitor.
     changed = {
         "quotaPods": "33",
         "apiServerCidr": "10.0.0.0/24",
