@@ -86,9 +86,11 @@ def environment(
     def destroy() -> object:
         return engine.destroy(stack, config=config)
 
-    up()
-    yield Environment(namespace, up, destroy, state, stack, own)
-    destroy()
+    try:
+        up()
+        yield Environment(namespace, up, destroy, state, stack, own)
+    finally:  # an update that failed half way has left things as well
+        destroy()
 
 
 def test_every_object_of_an_environment_passes_strict_validation(
