@@ -3,6 +3,7 @@
     naming      every name, from an environment's or a function's ids (pure)
     settings    the platform's stack configuration, typed and validated (a package)
     capacity    what each environment may use (pure)
+    composition which values of the configuration each component gets (pure)
     platform    Platform: everything that the main job needs in one environment, composed of:
     namespace   PlatformNamespace: the namespace with its pod security level
     storage     Storage: the buckets of code, contexts and states; of

@@ -118,7 +118,7 @@ def _certificates(args: BackingArgs, rabbitmq_space: pulumi.Output[str] | None) 
     return CertificatesArgs(
         environment=settings.environment,
         namespace=args.namespace,
-        namespace_name=naming.namespace(settings.environment),
+        namespace_name=settings.namespace,
         rabbitmq_cluster=settings.rabbitmq.cluster,
         rabbitmq_namespace=settings.rabbitmq.namespace,
         rabbitmq_space=rabbitmq_space,
@@ -134,7 +134,7 @@ def _cluster(settings: PlatformSettings, space: pulumi.Output[str]) -> RabbitmqA
         namespace=space,
         namespace_name=settings.rabbitmq.namespace,
         size=SIZES[settings.environment],
-        client_namespace=naming.namespace(settings.environment),
+        client_namespace=settings.namespace,
         publisher_namespace=settings.neighbours.notifi_namespace,
         operator_namespace=settings.rabbitmq.operator_namespace,
         monitoring_namespace=settings.neighbours.monitoring_namespace,

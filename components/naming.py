@@ -104,9 +104,9 @@ def broker_name(environment: str) -> str:
     return f"knative-lambda-broker-{environment}"
 
 
-def broker_url(environment: str) -> str:
+def broker_url(environment: str, namespace: str) -> str:
     """Return where an environment's Broker takes events, inside the cluster."""
-    return f"http://{broker_name(environment)}-broker-ingress.{namespace(environment)}.svc.cluster.local"
+    return f"http://{broker_name(environment)}-broker-ingress.{namespace}.svc.cluster.local"
 
 
 def events_queue(environment: str) -> str:

@@ -2,31 +2,25 @@
 
 import importlib.util
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import pulumi
 
-from components import naming, providers
-from components.access import Access, AccessArgs
-from components.admission import Admission, AdmissionArgs
-from components.backing import Backing, BackingArgs, tls_secret
-from components.broker import Broker, BrokerArgs
-from components.capacity import Capacity
-from components.dead_letters import DeadLetters, DeadLettersArgs
-from components.gitops import Gitops, GitopsArgs
-from components.manifests.external_secrets import REGISTRY, STORAGE
-from components.manifests.iam import Buckets, Places, Repositories
-from components.manifests.network import amqp_port
-from components.manifests.observability.scope import Scope
-from components.manifests.rabbitmq import amqp_host
+from components import composition, naming, providers
+from components.access import Access
+from components.admission import Admission
+from components.backing import Backing, BackingArgs
+from components.broker import Broker
+from components.composition import RoleArns
+from components.dead_letters import DeadLetters
+from components.gitops import Gitops
 from components.namespace import PlatformNamespace, PlatformNamespaceArgs
-from components.network import Network, NetworkArgs
-from components.observability import Observability, ObservabilityArgs
+from components.network import Network
+from components.observability import Observability
 from components.quotas import Quotas, QuotasArgs
-from components.registry import PULL_SECRET, Registry, RegistryArgs
-from components.service import Service, ServiceArgs
+from components.registry import Registry
+from components.service import Service
 from components.settings import EVENT_TYPES, PlatformSettings, SettingsError
-from components.storage import Storage, StorageArgs
+from components.storage import Storage
 
 
 class Platform(pulumi.ComponentResource):
@@ -76,63 +70,83 @@ class Platform(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: PlatformSettings, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("knative-lambda:components:Platform", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self)
         _require_sdk(args)
+        child = pulumi.ResourceOptions(parent=self)
         space = PlatformNamespace(f"{name}-space", PlatformNamespaceArgs(namespace=args.namespace), child)
-        storage = Storage(f"{name}-storage", _storage(args), child)
-        registry = Registry(f"{name}-registry", _registry(args, space.namespace), child)
+        self.namespace = space.namespace
+        storage = self._storage(name, args)
+        registry = self._registry(name, args)
         roles = self._roles(f"{name}-roles", args)
-        access = Access(f"{name}-access", _access(args, space.namespace, roles), child)
-        nothing = pulumi.Output.from_input("")
-        self.amqp_host = self.amqp_publisher_secret = nothing
-        self.dead_letter_sink = pulumi.Output.from_input(args.delivery.dead_letter_uri)
-        below: list[pulumi.Resource] = []
-        if args.capacity:
-            triggers = len(EVENT_TYPES) + args.gitops.triggers
-            quota = QuotasArgs(namespace=space.namespace, capacity=args.capacity, triggers=triggers)
-            Quotas(f"{name}-quotas", quota, child)
-            Network(f"{name}-network", _network(args, space.namespace), child)
-            Admission(f"{name}-admission", _admission(args), child)
-            backing = Backing(f"{name}-backing", BackingArgs(settings=args, namespace=space.namespace), child)
-            below.append(backing)
-            self.amqp_host = backing.amqp_host
-            self.amqp_publisher_secret = backing.amqp_publisher_secret
-            if not args.delivery.dead_letter_uri:
-                wanted = _dead_letters(args, args.capacity, space.namespace, backing)
-                self.dead_letter_sink = DeadLetters(f"{name}-dead-letters", wanted, child).sink
+        self.gitops_role_arn = pulumi.Output.from_input(roles.gitops)
+        access = Access(f"{name}-access", composition.access(args, self.namespace, roles), child)
+        self.build_account, self.service_account = access.build_account, access.service_account
+        below = self._below_the_broker(name, args)
         after = pulumi.ResourceOptions(parent=self, depends_on=below)
-        broker = Broker(f"{name}-eventing", _broker(args, space.namespace), after)
-        self.webhook_paths = pulumi.Output.from_input({})
-        if args.gitops.enabled:
-            flux = _gitops(args, space.namespace)
-            self.webhook_paths = Gitops(f"{name}-gitops", flux, child).webhook_paths
-        if args.observability.enabled:
-            Observability(f"{name}-observability", _observability(args, space.namespace), child)
+        broker = Broker(f"{name}-eventing", composition.broker(args, self.namespace), after)
+        self.broker_name = broker.broker_name
+        address = args.delivery.broker_uri or naming.broker_url(args.environment, args.namespace)
+        self.broker_url = broker.broker_name.apply(lambda _: address)
+        self._watch(name, args)
         if args.capacity:
             # A pod needs its account and the keys of the storage to start.
             after_access = pulumi.ResourceOptions(parent=self, depends_on=[access])
-            service = _service(args, args.capacity, space.namespace, storage, registry)
+            service = composition.service(args, args.capacity, self.namespace, storage, registry)
             Service(f"{name}-service", service, after_access)
-        self.namespace = space.namespace
-        self.broker_name = broker.broker_name
-        self.broker_url = broker.broker_name.apply(lambda _: naming.broker_url(args.environment))
-        self.build_account = access.build_account
-        self.service_account = access.service_account
-        self.gitops_role_arn = pulumi.Output.from_input(roles.gitops)
+        self.register_outputs({key: getattr(self, key) for key in Platform.__annotations__})
+
+    def _storage(self, name: str, args: PlatformSettings) -> Storage:
+        child = pulumi.ResourceOptions(parent=self)
+        storage = Storage(f"{name}-storage", composition.storage(args), child)
         self.source_bucket = storage.source_bucket
         self.context_bucket = storage.context_bucket
         self.state_url = storage.state_url
+        return storage
+
+    def _registry(self, name: str, args: PlatformSettings) -> Registry:
+        child = pulumi.ResourceOptions(parent=self)
+        registry = Registry(f"{name}-registry", composition.registry(args, self.namespace), child)
         self.registry = registry.address
         self.repository = registry.repository
         self.cache_repository = registry.cache_repository
         self.service_repository = registry.service_repository
         self.base_images = registry.base_images
-        self.register_outputs({key: getattr(self, key) for key in Platform.__annotations__})
+        return registry
 
-    def _roles(self, name: str, args: PlatformSettings) -> "_RoleArns":
+    def _below_the_broker(self, name: str, args: PlatformSettings) -> list[pulumi.Resource]:
+        """Declare guards and what the Broker stands on; return what it waits for: nothing in `local`."""
+        self.amqp_host = self.amqp_publisher_secret = pulumi.Output.from_input("")
+        self.dead_letter_sink = pulumi.Output.from_input(args.delivery.dead_letter_uri)
+        if args.capacity is None:
+            return []
+        child = pulumi.ResourceOptions(parent=self)
+        triggers = len(EVENT_TYPES) + args.gitops.triggers
+        quota = QuotasArgs(namespace=self.namespace, capacity=args.capacity, triggers=triggers)
+        Quotas(f"{name}-quotas", quota, child)
+        Network(f"{name}-network", composition.network(args, self.namespace), child)
+        Admission(f"{name}-admission", composition.admission(args), child)
+        backing = Backing(f"{name}-backing", BackingArgs(settings=args, namespace=self.namespace), child)
+        self.amqp_host = backing.amqp_host
+        self.amqp_publisher_secret = backing.amqp_publisher_secret
+        if not args.delivery.dead_letter_uri:
+            wanted = composition.dead_letters(args, args.capacity, self.namespace, backing)
+            self.dead_letter_sink = DeadLetters(f"{name}-dead-letters", wanted, child).sink
+        return [backing]
+
+    def _watch(self, name: str, args: PlatformSettings) -> None:
+        """Declare what looks at the environment from outside, as far as it is wanted."""
+        child = pulumi.ResourceOptions(parent=self)
+        self.webhook_paths = pulumi.Output.from_input({})
+        if args.gitops.enabled:
+            flux = composition.gitops(args, self.namespace)
+            self.webhook_paths = Gitops(f"{name}-gitops", flux, child).webhook_paths
+        if args.observability.enabled:
+            watched = composition.observability(args, self.namespace)
+            Observability(f"{name}-observability", watched, child)
+
+    def _roles(self, name: str, args: PlatformSettings) -> RoleArns:
         """Declare IAM roles where something is in AWS and the cluster can prove who its pods are."""
-        places = _places(args)
-        given = _RoleArns(service=args.access.service_role_arn, build=args.access.build_role_arn)
+        places = composition.places(args)
+        given = RoleArns(service=args.access.service_role_arn, build=args.access.build_role_arn)
         if places.is_empty:
             return given
         if not args.aws.knows_pods:
@@ -152,11 +166,9 @@ class Platform(pulumi.ComponentResource):
             oidc_issuer_url=args.aws.oidc_issuer_url,
         )
         made = Roles(name, wanted, pulumi.ResourceOptions(parent=self))
-        return _RoleArns(
-            service=made.service_role_arn, build=made.build_role_arn, gitops=made.gitops_role_arn
-        )
+        return RoleArns(service=made.service_role_arn, build=made.build_role_arn, gitops=made.gitops_role_arn)
 
-    def _warn_of_missing(self, given: "_RoleArns") -> None:
+    def _warn_of_missing(self, given: RoleArns) -> None:
         missing = [
             key for key, arn in (("serviceRoleArn", given.service), ("buildRoleArn", given.build)) if not arn
         ]
@@ -168,18 +180,9 @@ class Platform(pulumi.ComponentResource):
             )
 
 
-@dataclass(frozen=True, kw_only=True)
-class _RoleArns:
-    """IAM roles; empty: none."""
-
-    service: pulumi.Input[str]
-    build: pulumi.Input[str]
-    gitops: pulumi.Input[str] = ""
-
-
 def _require_sdk(args: PlatformSettings) -> None:
     """Raise SettingsError before anything is declared if AWS is wanted and its SDK is not there."""
-    if _places(args).is_empty or importlib.util.find_spec("pulumi_aws"):
+    if composition.places(args).is_empty or importlib.util.find_spec("pulumi_aws"):
         return
     raise SettingsError(
         [
@@ -188,217 +191,3 @@ def _require_sdk(args: PlatformSettings) -> None:
             f" {providers.S3_COMPATIBLE} and {providers.OCI}"
         ]
     )
-
-
-def _places(args: PlatformSettings) -> Places:
-    """Return what of the environment is in AWS."""
-    storage, registry = args.storage, args.registry
-    buckets = Buckets(
-        source=storage.source_bucket,
-        context=storage.context_bucket,
-        state=storage.state_bucket,
-        kms_key_arn=storage.kms_key_arn,
-    )
-    repositories = Repositories(
-        functions=registry.repository,
-        cache=registry.cache_repository,
-        service=registry.service_repository,
-        upstream_prefix=naming.upstream_prefix(args.environment) if registry.upstream else "",
-    )
-    return Places(
-        cloud=args.aws.cloud,
-        buckets=buckets if storage.provider == providers.AWS else None,
-        repositories=repositories if registry.provider == providers.ECR else None,
-    )
-
-
-def _storage(args: PlatformSettings) -> StorageArgs:
-    return StorageArgs(
-        provider=args.storage.provider,
-        cloud=args.aws.cloud,
-        endpoint=args.storage.endpoint,
-        source_bucket=args.storage.source_bucket,
-        context_bucket=args.storage.context_bucket,
-        state_bucket=args.storage.state_bucket,
-        kms_key_arn=args.storage.kms_key_arn,
-        context_days=args.storage.context_days,
-        version_days=args.storage.version_days,
-        delete_contexts=args.environment != "prd",
-        delete_all=args.environment == "dev",
-        protect=args.storage.protect,
-    )
-
-
-def _registry(args: PlatformSettings, namespace: pulumi.Output[str]) -> RegistryArgs:
-    return RegistryArgs(
-        provider=args.registry.provider,
-        cloud=args.aws.cloud,
-        namespace=namespace,
-        address=args.registry_address,
-        repository=args.registry.repository,
-        cache_repository=args.registry.cache_repository,
-        service_repository=args.registry.service_repository,
-        kms_key_arn=args.registry.kms_key_arn,
-        retention_days=args.registry.retention_days,
-        cache_days=args.registry.cache_days,
-        immutable=args.registry.immutable,
-        force_delete=args.environment == "dev",
-        upstream=args.registry.upstream,
-        upstream_prefix=naming.upstream_prefix(args.environment),
-        upstream_secret_arn=args.registry.upstream_secret_arn,
-        pull_config=args.registry.pull_config,
-        push_config=args.registry.push_config,
-    )
-
-
-def _access(args: PlatformSettings, namespace: pulumi.Output[str], roles: _RoleArns) -> AccessArgs:
-    return AccessArgs(
-        namespace=namespace,
-        engine=args.engine,
-        build_role_arn=roles.build,
-        service_role_arn=roles.service,
-        pull_secret=_pull_secret(args),
-        # A key that comes from a store makes no Secret here.
-        access_key_id="" if args.secrets.holds(STORAGE) else args.storage.access_key_id,
-        secret_access_key=args.storage.secret_access_key,
-    )
-
-
-def _service(
-    args: PlatformSettings,
-    capacity: Capacity,
-    namespace: pulumi.Output[str],
-    storage: Storage,
-    registry: Registry,
-) -> ServiceArgs:
-    return ServiceArgs(
-        namespace=namespace,
-        environment=args.environment,
-        capacity=capacity,
-        image=args.service_image,
-        log_level=args.service.log_level,
-        engine=args.engine,
-        broker_name=naming.broker_name(args.environment),
-        broker_url=args.delivery.broker_uri,
-        dead_letter_uri=args.delivery.dead_letter_uri,
-        registry=registry.address,
-        repository=registry.repository,
-        cache_repository=registry.cache_repository,
-        pull_secret=registry.pull_secret,
-        push_secret=registry.push_secret,
-        insecure_registry=args.registry.insecure,
-        executor_image=args.builds.executor_image,
-        python_image=args.builds.python_image,
-        region=args.aws.region,
-        storage_endpoint=args.storage.endpoint,
-        source_bucket=storage.source_bucket,
-        context_bucket=storage.context_bucket,
-        state_url=storage.state_url,
-        static_keys=bool(args.storage.access_key_id),
-        passphrase=args.service.passphrase,
-        api_tokens=args.service.api_tokens,
-    )
-
-
-def _broker(args: PlatformSettings, namespace: pulumi.Output[str]) -> BrokerArgs:
-    return BrokerArgs(
-        broker_name=naming.broker_name(args.environment),
-        namespace=namespace,
-        rabbitmq_cluster=args.rabbitmq.cluster,
-        rabbitmq_namespace=args.rabbitmq.namespace,
-        event_types=EVENT_TYPES,
-        subscriber_uri=args.delivery.subscriber_uri,
-        dead_letter_uri=args.delivery.dead_letter_uri,
-    )
-
-
-def _dead_letters(
-    args: PlatformSettings, capacity: Capacity, namespace: pulumi.Output[str], backing: Backing
-) -> DeadLettersArgs:
-    return DeadLettersArgs(
-        namespace=namespace,
-        namespace_name=naming.namespace(args.environment),
-        environment=args.environment,
-        image=_image(args),
-        replicas=capacity.dead_letter_pods,
-        amqp_host=amqp_host(args.rabbitmq.cluster, args.rabbitmq.namespace),
-        amqp_port=amqp_port(args.tls.enabled),
-        queue=naming.dead_letter_queue(args.environment),
-        credentials_secret=backing.amqp_handler_secret,
-        tls_secret=tls_secret(args),
-        pull_secret=_pull_secret(args),
-    )
-
-
-def _image(args: PlatformSettings) -> str:
-    return f"{args.registry_address}/{args.registry.service_repository}:{args.environment}-latest"
-
-
-def _pull_secret(args: PlatformSettings) -> str:
-    """Return the Secret that images are pulled with, made here or from a store; empty: none is needed."""
-    return PULL_SECRET if args.registry.pull_config is not None or args.secrets.holds(REGISTRY) else ""
-
-
-def _network(args: PlatformSettings, namespace: pulumi.Output[str]) -> NetworkArgs:
-    return NetworkArgs(
-        namespace=namespace,
-        broker_name=naming.broker_name(args.environment),
-        rabbitmq_namespace=args.rabbitmq.namespace,
-        rabbitmq_tls=args.tls.enabled,
-        serving_namespace=args.neighbours.serving_namespace,
-        ingress_namespace=args.neighbours.ingress_namespace,
-        monitoring_namespace=args.neighbours.monitoring_namespace,
-        notifi_namespace=args.neighbours.notifi_namespace,
-        api_server_cidr=args.neighbours.api_server_cidr,
-        storage_endpoint=args.storage.endpoint,
-        allowed_registries=args.allowed_registries,
-        flux_namespace=args.gitops.namespace if args.gitops.triggers else "",
-        otlp_endpoint=args.observability.otlp_endpoint,
-        subscriber_uri=args.delivery.subscriber_uri,
-        broker_uri=args.delivery.broker_uri,
-        dead_letter_uri=args.delivery.dead_letter_uri,
-    )
-
-
-def _gitops(args: PlatformSettings, namespace: pulumi.Output[str]) -> GitopsArgs:
-    return GitopsArgs(
-        environment=args.environment,
-        namespace=namespace,
-        flux_namespace=args.gitops.namespace,
-        broker_name=naming.broker_name(args.environment),
-        receiver=args.gitops.receiver,
-        token=args.gitops.token,
-        token_secret=args.gitops.token_secret,
-        lifecycle_resources=args.gitops.lifecycle_resources,
-        security_resources=args.gitops.security_resources,
-        image=args.gitops.image,
-        image_secret=args.gitops.image_secret,
-        alert_type=args.gitops.alert_type,
-        alert_address=args.gitops.alert_address,
-        dead_letter_uri=args.delivery.dead_letter_uri,
-    )
-
-
-def _observability(args: PlatformSettings, namespace: pulumi.Output[str]) -> ObservabilityArgs:
-    watching = args.observability
-    return ObservabilityArgs(
-        namespace=namespace,
-        scope=Scope(
-            environment=args.environment,
-            namespace=args.namespace,
-            rabbitmq_namespace=args.rabbitmq.namespace,
-            rabbitmq_cluster=args.rabbitmq.cluster,
-            builds=args.capacity.builds if args.capacity else 1,
-            availability_percent=watching.availability_percent,
-            build_seconds=watching.build_seconds,
-            dead_letters=watching.dead_letters,
-            **({"runbook": watching.runbook_url} if watching.runbook_url else {}),
-        ),
-        labels=dict(watching.labels),
-        dashboard_labels=dict(watching.dashboard_labels),
-        rabbitmq_ca_secret=tls_secret(args) if args.tls.only else "",
-    )
-
-
-def _admission(args: PlatformSettings) -> AdmissionArgs:
-    return AdmissionArgs(namespace=args.namespace, allowed_registries=args.allowed_registries)

@@ -1,5 +1,6 @@
 """Service: the automation service as a Deployment, and what it takes to be reached and to be kept alive."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -64,6 +65,10 @@ class ServiceArgs:
     """Read storage keys from the Secret `knative-lambda-storage`; False: the account's IAM role."""
     passphrase: pulumi.Input[str] | None = None
     """Opens secrets in that state; None: there are none."""
+    passphrase_stored: bool = False
+    """It comes from a store into the Secret `knative-lambda-state`, which is not made here then."""
+    telemetry: Sequence[Manifest] = ()
+    """Variables of OpenTelemetry."""
     api_tokens: pulumi.Input[str] | None = None
     """Tokens of those who may read over REST, one a line; None: nobody may."""
 
@@ -85,7 +90,7 @@ class Service(pulumi.ComponentResource):
     def _secrets(args: ServiceArgs) -> dict[str, Manifest]:
         """Return the Secrets of what was given, by role."""
         given = {
-            "state": (STATE_SECRET, PASSPHRASE, args.passphrase),
+            "state": (STATE_SECRET, PASSPHRASE, None if args.passphrase_stored else args.passphrase),
             "tokens": (manifests.TOKENS_SECRET, manifests.TOKENS, args.api_tokens),
         }
         return {

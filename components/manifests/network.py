@@ -75,7 +75,7 @@ def network_policies(args: "NetworkArgs") -> dict[str, Manifest]:
         "source": (
             _source(args),
             [_metrics(args, _BROKER_METRICS)],
-            [_rabbitmq(args), _events(args)],
+            [_rabbitmq(args), *_events(args)],
         ),
     }
     return {key: _policy(key, args.namespace, *rule) for key, rule in rules.items()}

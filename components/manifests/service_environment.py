@@ -28,6 +28,7 @@ def environment(args: "ServiceArgs") -> list[Manifest]:
             "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}},
         },
         *({"name": name, "valueFrom": {"secretKeyRef": secret[name]}} for name in sorted(secret)),
+        *args.telemetry,
     ]
 
 
@@ -75,7 +76,8 @@ def _storage_keys(args: "ServiceArgs") -> dict[str, Manifest]:
 
 
 def _passphrase(args: "ServiceArgs") -> dict[str, Manifest]:
-    return {"PULUMI_CONFIG_PASSPHRASE": _ref(STATE_SECRET, PASSPHRASE)} if args.passphrase is not None else {}
+    is_there = args.passphrase is not None or args.passphrase_stored
+    return {"PULUMI_CONFIG_PASSPHRASE": _ref(STATE_SECRET, PASSPHRASE)} if is_there else {}
 
 
 def _ref(secret: str, key: str) -> Manifest:
