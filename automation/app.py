@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -25,6 +26,9 @@ RECONCILE_SECONDS: Final = 30.0
 ENGINE_GRACE_SECONDS: Final = 5.0
 """How long updates that outlast the worker's own grace may take to end the step that they are at."""
 
+Ended = Callable[[], bool]
+"""Says whether a round should begin nothing more."""
+
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -42,7 +46,7 @@ class Automation:
         *,
         checks: Mapping[str, Callable[[], object]],
         release: Callable[[], object] = lambda: None,
-        reconcile: Callable[[], int] = lambda: 0,
+        reconcile: Callable[[Ended], int] = lambda ended: 0,
     ) -> None:
         self._runner = runner
         self._worker = worker
@@ -54,6 +58,7 @@ class Automation:
             _Rounds("reconciliation", reconcile, RECONCILE_SECONDS),
         )
         self._chores: list[asyncio.Task[None]] = []
+        self._closing = threading.Event()
 
     @property
     def stats(self) -> Stats:
@@ -84,6 +89,7 @@ class Automation:
 
     async def close(self, grace_seconds: float) -> None:
         """Finish what was accepted, for at most this many seconds, and release everything."""
+        self._closing.set()  # a thread cannot be cancelled, and the process ends with its last one
         for chore in self._chores:
             chore.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -102,7 +108,8 @@ class Automation:
         """Start what is done every now and then, with the first call that runs in the event loop."""
         if not self._chores:
             loop = asyncio.get_running_loop()
-            self._chores = [loop.create_task(rounds.forever()) for rounds in self._rounds]
+            ended = self._closing.is_set
+            self._chores = [loop.create_task(rounds.forever(ended)) for rounds in self._rounds]
 
 
 @dataclass(frozen=True)
@@ -110,17 +117,20 @@ class _Rounds:
     """Something that is done in a thread every now and then."""
 
     name: str
-    once: Callable[[], int]
+    once: Callable[[Ended], int]
     seconds: float
 
-    async def forever(self) -> None:
+    async def forever(self, ended: Ended) -> None:
         """Go on until cancelled; a round that fails is logged, and the next one may succeed."""
         while True:
             try:
-                count = await asyncio.to_thread(self.once)
+                count = await asyncio.to_thread(self.once, ended)
                 _LOG.debug("a round ended", extra={"kl_rounds": self.name, "kl_count": count})
             except PlatformError as error:
                 _LOG.warning("a round failed", extra={"kl_rounds": self.name, "kl_error": error.message})
+            except Exception:
+                # A defect that one object brings out must not end all rounds of this process, and its close.
+                _LOG.exception("a round failed", extra={"kl_rounds": self.name})
             await asyncio.sleep(self.seconds)
 
 
@@ -149,7 +159,7 @@ def assemble(
     runner = Runner(engine=engine, store=store, settings=settings, wrappers=wrappers)
     worker = Worker(runner.handle, threads=settings.workers, limit=settings.queue_limit)
     checks = {"storage": store.check, "state": engine.check}
-    reconciler = Reconciler(observer, runner.awaits, utc_now)
+    reconciler = Reconciler(observer, runner.latest_build, utc_now)
 
     def release() -> None:
         engine.close(ENGINE_GRACE_SECONDS)

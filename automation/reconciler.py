@@ -10,13 +10,14 @@ from typing import Final
 
 from automation.errors import PlatformError
 from automation.events import FunctionId
+from automation.model import Build, BuildStatus
 from automation.ports import BuildObserver
 from automation.reconciliation import Finding, finding
 
 _LOG: Final = logging.getLogger(__name__)
 
-Awaited = Callable[[FunctionId, str], bool]
-"""Says whether a function waits for the result of the build with that Job. Raises PlatformError."""
+LatestBuild = Callable[[FunctionId], Build | None]
+"""Returns the build that a function's record names. Raises PlatformError."""
 
 
 class Reconciler:
@@ -25,32 +26,35 @@ class Reconciler:
     def __init__(
         self,
         observer: BuildObserver,
-        awaited: Awaited,
+        latest_build: LatestBuild,
         clock: Callable[[], datetime.datetime],
     ) -> None:
         self._observer = observer
-        self._awaited = awaited
+        self._latest_build = latest_build
         self._clock = clock
         self._settled: frozenset[str] = frozenset()
-        """UIDs of Jobs that nobody waits for any more, so that a finished one costs one look."""
+        """UIDs of Jobs whose end is recorded, so that a finished one costs one look."""
 
-    def round(self) -> int:
+    def round(self, ended: Callable[[], bool] = lambda: False) -> int:
         """Report all builds that should have been reported; return how many.
 
-        One that cannot be reported waits for the next round. Raises DependencyUnavailable if the Jobs cannot
-        be listed.
+        One that cannot be reported waits for the next round, and so do all others once `ended` says so.
+        Raises DependencyUnavailable if the Jobs cannot be listed.
         """
         builds, now = self._observer.builds(), self._clock()
         findings = {build.job["metadata"]["uid"]: finding(build, now) for build in builds}
         self._settled = self._settled.intersection(findings)
         new = {uid: found for uid, found in findings.items() if found and uid not in self._settled}
-        return sum(self._settle(uid, found) for uid, found in new.items())
+        return sum(self._settle(uid, found) for uid, found in new.items() if not ended())
 
     def _settle(self, uid: str, found: Finding) -> bool:
         """Report a build if its function waits for it; say whether it was reported."""
         extra = {"kl_function": str(found.function), "kl_job": found.build.job_name}
         try:
-            if not self._awaited(found.function, found.build.job_name):
+            build = self._latest_build(found.function)
+            if build is None or build.job_name != found.build.job_name:
+                return False  # its record may be yet to come: a Job is there before it is recorded
+            if build.status is not BuildStatus.RUNNING:
                 self._settled |= {uid}
                 return False
             self._observer.report(found.event(self._log_of(found)))

@@ -102,13 +102,19 @@ def _rules(job: Json) -> Rules:
 def _of_pod(pod: Pod, now: datetime.datetime, rules: Rules) -> Verdict | None:
     """Judge a pod; one that ended a moment ago is still its monitor's to tell of."""
     wait = waiting(pod, now, rules, None)
-    # Nobody looked at it before: it may have waited since it was made.
-    since = wait and Waiting(wait.pull, created_at(pod) or now)
+    # Nobody looked at it before: it may have waited since it was made, for an image since it has a node.
+    since = wait and Waiting(wait.pull, (_on_node(pod) if wait.pull else created_at(pod)) or now)
     result = verdict(pod, now, rules, wait=since)
     if not isinstance(result, Verdict):
         return None
     ended = result.exit_code is not None
     return None if ended and now - result.completed_at < GRACE else result
+
+
+def _on_node(pod: Pod) -> datetime.datetime | None:
+    """Return when a node took the pod on; a pod may wait longer for a node than an image may take."""
+    taken = pod.get("status", {}).get("startTime")
+    return datetime.datetime.fromisoformat(taken) if taken else created_at(pod)
 
 
 def _of_job(job: Json, now: datetime.datetime) -> Verdict | None:

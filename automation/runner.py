@@ -5,6 +5,7 @@ everything is read and decided again.
 """
 
 import datetime
+import itertools
 import logging
 import random
 import time
@@ -19,7 +20,7 @@ from automation.events import BuildStart, EventMeta, FunctionEvent, FunctionId, 
 from automation.model import (
     Answer,
     ApplyStack,
-    BuildStatus,
+    Build,
     Command,
     ContextReady,
     FunctionState,
@@ -192,17 +193,18 @@ class Runner:
         snapshot = self._engine.outputs(_stack(function))
         return describe(_state(function, snapshot)) if RECORD in snapshot.outputs else None
 
-    def awaits(self, function: FunctionId, job_name: str) -> bool:
-        """Say whether the function waits for the result of the build with that Job. Raises PlatformError."""
-        build = _state(function, self._engine.outputs(_stack(function))).build
-        return build is not None and build.status is BuildStatus.RUNNING and build.job_name == job_name
+    def latest_build(self, function: FunctionId) -> Build | None:
+        """Return the build that is recorded last; None if there is none. Raises PlatformError."""
+        return _state(function, self._engine.outputs(_stack(function))).build
 
-    def sweep(self) -> int:
+    def sweep(self, ended: Callable[[], bool] = lambda: False) -> int:
         """Remove the stacks of functions that were deleted long ago and end lost builds; return how many.
 
-        A stack that cannot be changed waits for the next sweep. Raises PlatformError if none can be listed.
+        A stack that cannot be changed waits for the next sweep, and so do all others once `ended` says so.
+        Raises PlatformError if none can be listed.
         """
-        return sum(self._swept(stack) for stack in self._engine.stacks())
+        stacks = itertools.takewhile(lambda _: not ended(), self._engine.stacks())
+        return sum(map(self._swept, stacks))
 
     def _swept(self, stack: str) -> bool:
         try:

@@ -2,10 +2,12 @@
 
 import asyncio
 import datetime
+import itertools
 import json
 
 import pytest
 
+from automation.app import _Rounds
 from automation.errors import DependencyUnavailable
 from automation.event_parser import parse
 from automation.reconciler import Reconciler
@@ -83,7 +85,7 @@ def observer(world):
 
 @pytest.fixture
 def reconciler(world, observer):
-    return Reconciler(observer, world.runner.awaits, world.clock)
+    return Reconciler(observer, world.runner.latest_build, world.clock)
 
 
 async def delivered(world, message):
@@ -145,6 +147,9 @@ async def test_a_build_that_cannot_end_well_is_reported_as_failed(
     [
         pytest.param([pod_of(running={"startedAt": ago(500)})], [], id="running"),
         pytest.param([pod_of(age=100, **stuck("ImagePullBackOff"))], [], id="monitor-still-waits"),
+        pytest.param(
+            [pod_of(status={"startTime": ago(20)}, **stuck("ErrImagePull"))], [], id="waited-long-for-a-node"
+        ),
         pytest.param([pod_of(**ended(1, seconds=5))], [condition("Failed", seconds=5)], id="ended-just-now"),
         pytest.param([pod_of(deleted=True, running={})], [], id="called-off"),
         pytest.param([], [], id="no-pod-yet"),
@@ -164,10 +169,58 @@ async def test_a_reported_build_is_looked_at_once_and_never_reported_again(world
     observer.pods = [pod_of(**ended(0, message=DIGEST))]
     reconciler.round()
     reads = []
-    looked = Reconciler(observer, lambda *ids: reads.append(ids) or False, world.clock)
+    known = world.runner.latest_build
+    looked = Reconciler(observer, lambda function: reads.append(function) or known(function), world.clock)
 
     assert (looked.round(), looked.round(), observer.reports) == (0, 0, [])
     assert len(reads) == 1
+
+
+async def test_a_job_that_ended_before_it_was_recorded_is_reported_once_it_is(world, observer):
+    """A process that stalls between applying and recording leaves such a Job; any replica may look then."""
+    await world.send(world.build_start())
+    observer.pods = [pod_of(**ended(0, message=DIGEST))]
+    recorded = iter([None])
+    known = world.runner.latest_build
+    reconciler = Reconciler(observer, lambda function: next(recorded, known(function)), world.clock)
+
+    assert (reconciler.round(), reconciler.round()) == (0, 1)
+
+
+async def test_a_round_begins_nothing_more_once_the_process_ends(world, observer, reconciler):
+    await world.send(world.build_start())
+    observer.pods = [pod_of(**ended(0, message=DIGEST))]
+
+    assert reconciler.round(lambda: True) == 0
+    assert reconciler.round(lambda: False) == 1
+
+
+async def test_a_sweep_begins_nothing_more_once_the_process_ends(world):
+    await world.send(world.build_start())
+    world.clock.forward(seconds=world.settings.build_deadline_seconds + 301)
+
+    assert await asyncio.to_thread(world.runner.sweep, lambda: True) == 0
+    assert await asyncio.to_thread(world.runner.sweep) == 1
+
+
+async def test_a_round_that_hits_a_defect_is_not_the_last_one_and_closing_goes_well(world, caplog):
+    second = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    rounds = itertools.count(1)
+
+    def once(ended):
+        if next(rounds) == 1:
+            raise KeyError("uid")
+        loop.call_soon_threadsafe(second.set)
+        return 0
+
+    chore = asyncio.create_task(_Rounds("reconciliation", once, 0.001).forever(lambda: False))
+    await asyncio.wait_for(second.wait(), 10)
+    chore.cancel()
+
+    assert "KeyError" in caplog.text
+    with pytest.raises(asyncio.CancelledError):
+        await chore
 
 
 async def test_a_report_that_the_broker_did_not_take_is_made_again(world, observer, reconciler):
