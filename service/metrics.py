@@ -171,7 +171,9 @@ class Metrics:
             self.dependencies.labels(name).set(state == "ok")
 
     def count_outcome(self, event: Event, reply: Reply) -> None:
-        """Count what an event has led to; a duplicate counts as nothing but a duplicate."""
+        """Count what an event has led to: a duplicate as nothing but a duplicate, a dry run as nothing."""
+        if event.meta.dry_run:
+            return
         if reply.status == SKIPPED:
             self.duplicates.labels(label(event.meta.type)).inc()
         elif isinstance(event, BuildStart):
@@ -185,8 +187,8 @@ class Metrics:
             ).inc()
 
     def count_failure(self, event: Event) -> None:
-        """Count an event that could not be carried out."""
-        if isinstance(event, BuildStart):
+        """Count an event that could not be carried out; a dry run was never to be."""
+        if isinstance(event, BuildStart) and not event.meta.dry_run:
             self.build_requests.labels("error").inc()
 
     def render(self, accept: str) -> tuple[bytes, str]:

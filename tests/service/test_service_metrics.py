@@ -8,6 +8,7 @@ from automation.events import Reply
 from service import VERSION
 from service.app import create_app
 from service.rate_limits import Rate
+from tests.service.conftest import DATA
 
 DONE = {
     "third_party_id": "a",
@@ -68,6 +69,20 @@ async def test_builds_are_counted_by_their_outcome(client, app, binary):
     assert value(app, "build_failures_total", reason="oom") == 1
     assert value(app, "build_failures_total", reason="other") == 1
     assert value(app, "build_duration_seconds_sum", status="success") == 42
+
+
+@pytest.mark.parametrize("reply", [Reply(status="planned", message=""), Saturated("full")])
+@pytest.mark.parametrize("kind", ["start", "complete", "failed"])
+async def test_a_dry_run_counts_as_no_build(client, app, automation, binary, kind, reply):
+    automation.reply = reply
+    data = {"start": DATA, "complete": DONE, "failed": {**FAILED, "reason": "oom"}}[kind]
+    await client.post("/", **binary(f"network.notifi.lambda.build.{kind}", data, ce_dryrun="true"))
+
+    for status in ("success", "error"):
+        assert value(app, "build_requests_total", status=status) == 0
+    for status in ("success", "failed"):
+        assert value(app, "builds_total", status=status) == 0
+    assert value(app, "build_failures_total", reason="oom") == 0
 
 
 async def test_duplicates_count_as_duplicates_only(client, app, automation, binary):
