@@ -15,10 +15,10 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from automation.errors import Fault, PlatformError
+from automation.errors import PlatformError
 from service.errors import ShuttingDown, UnexpectedError
 from service.http import SECURITY_HEADERS, error_response
-from service.logs import current_trail, fields
+from service.logs import current_trail, fields, level_of
 from service.trail import CORRELATION_HEADER, TRACE_HEADER, Trail, begin
 
 CLIENT_GONE: Final = 499
@@ -88,10 +88,7 @@ class Boundary:
 
     def _refuse(self, error: PlatformError, exchange: "_Exchange") -> Response:
         self._metrics.errors.labels(error.error_type).inc()
-        exchange.trail.log.update(error_type=error.error_type)
-        if error.fault is not Fault.SENDER:  # what is the sender's fault may repeat the sender's data
-            exchange.trail.log.update(error=error.message, details="; ".join(error.details) or None)
-            exchange.trail.log.update(cause=error.__cause__ and repr(error.__cause__))
+        exchange.trail.note(error)
         return error_response(error, exchange.trail)
 
     def _record(self, exchange: "_Exchange") -> None:
@@ -99,14 +96,8 @@ class Boundary:
         seconds = time.perf_counter() - exchange.began
         status = exchange.status or CLIENT_GONE
         self._metrics.count_request(method, path if path in self._paths else "other", status, seconds)
-        level = logging.DEBUG if method in QUIET and status < 400 else _level(status)
+        level = logging.DEBUG if method in QUIET and status < 400 else level_of(status)
         logger.log(level, "request answered", extra=exchange.summary(status, seconds))
-
-
-def _level(status: int) -> int:
-    if status >= 500:
-        return logging.ERROR
-    return logging.WARNING if status >= 400 else logging.INFO
 
 
 class _Exchange:

@@ -17,7 +17,7 @@ from automation.event_parser import parse
 from automation.events import BuildStart, Event, Reply
 from service.cloudevents import Received, answer_body, decode, decode_batch, encode_reply, is_batch
 from service.errors import WorkContinues, error_body
-from service.logs import fields
+from service.logs import current_trail, fields, level_of
 from service.metrics import Metrics
 from service.ports import Automation
 from service.rate_limits import RateLimited, RateLimits
@@ -62,8 +62,10 @@ class EventHandler:
         return event, reply
 
     def _admit(self, event: BuildStart) -> None:
+        # A dry run changes nothing that would make its repetition cheap: each one counts.
+        known = None if event.meta.dry_run else (event.function, event.meta.source, event.meta.id)
         try:
-            self._limits.admit(event.function.third_party_id)
+            self._limits.admit(event.function.third_party_id, known)
         except RateLimited as error:
             self._metrics.rate_limited.labels(error.limit).inc()
             raise
@@ -148,17 +150,22 @@ class CloudEventHandler:
     async def _handle_member(self, received: Received | InvalidEvent, trail: Trail) -> _Result:
         """Carry out one event of a batch, with a trail of its own."""
         own = replace(trail, log={})
+        current_trail.set(own)  # of this event's task
+        result = await self._result(received, own)
+        extra = fields(http_status=result.status, **own.log)
+        logger.log(level_of(result.status), "event of a batch answered", extra=extra)
+        return result
+
+    async def _result(self, received: Received | InvalidEvent, trail: Trail) -> _Result:
         try:
             if isinstance(received, InvalidEvent):
                 raise received
-            event, reply = await self._handle(received, own)
+            event, reply = await self._handle(received, trail)
         except PlatformError as error:
             self._metrics.errors.labels(error.error_type).inc()
-            own.log.update(error_type=error.error_type)
-            return _Result(error.status, error_body(error, own), error.retry_after)
-        finally:
-            logger.info("event of a batch answered", extra=fields(**own.log))
-        return _Result(200, answer_body(event.meta, reply, trace_id=own.trace_id, now=_now()))
+            trail.note(error)
+            return _Result(error.status, error_body(error, trail), error.retry_after)
+        return _Result(200, answer_body(event.meta, reply, trace_id=trail.trace_id, now=_now()))
 
 
 def _worst(results: Sequence[_Result]) -> tuple[int, dict[str, str]]:

@@ -76,6 +76,13 @@ def _cut(value: Any) -> Any:
     return value if isinstance(value, bool | int | float) else str(value)[:MAX_TEXT_CHARACTERS]
 
 
+def level_of(status: int) -> int:
+    """Return the level at which an answer with this HTTP status is logged."""
+    if status >= 500:
+        return logging.ERROR
+    return logging.WARNING if status >= 400 else logging.INFO
+
+
 def fields(**values: Any) -> dict[str, Any]:
     """Return fields as `extra` takes them."""
     return {PREFIX + name: value for name, value in values.items()}

@@ -1,17 +1,21 @@
 """How many builds may be asked for in a second: by everybody together, and by each third party.
 
+An event that was let in once is let in again: a batch or a delivery that is repeated asks for nothing new.
 Each process counts for itself: with several replicas the limits are so many times as high.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Final
 
 from automation.errors import Saturated
 
 MAX_KEYS: Final = 10_000
-"""Third parties that are told apart at one time; for a new one that is forgotten which asked longest ago."""
+"""Third parties that are told apart at one time; for a new one that is forgotten which asked longest ago.
+
+As many events are known to have been let in.
+"""
 
 _ROUNDING: Final = 1e-9
 
@@ -66,9 +70,16 @@ class RateLimits:
         self._clock = clock
         self._everybody = _Bucket()
         self._own: OrderedDict[str, _Bucket] = OrderedDict()
+        self._admitted: OrderedDict[int, None] = OrderedDict()
 
-    def admit(self, third_party_id: str) -> None:
-        """Count one build of a third party. Raises RateLimited, and has counted nothing then."""
+    def admit(self, third_party_id: str, event: Hashable = None) -> None:
+        """Count one build of a third party; one of an event that was counted lately costs nothing.
+
+        Raises RateLimited, and has counted nothing then.
+        """
+        key = hash(event)  # the names themselves may be kilobytes each
+        if event is not None and key in self._admitted:
+            return
         now, own = self._clock(), self._bucket(third_party_id)
         if wait := own.wait(self._third_party, now):
             raise RateLimited(THIRD_PARTY, self._third_party, wait, f"third party {third_party_id}")
@@ -76,6 +87,10 @@ class RateLimits:
             raise RateLimited(TOTAL, self._total, wait, "everybody together")
         own.level += 1
         self._everybody.level += 1
+        if event is not None:
+            self._admitted[key] = None
+            if len(self._admitted) > MAX_KEYS:
+                self._admitted.popitem(last=False)
 
     def _bucket(self, third_party_id: str) -> _Bucket:
         bucket = self._own.setdefault(third_party_id, _Bucket())

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from automation.errors import Fault, PlatformError
 from automation.events import Event
 
 CORRELATION_HEADER: Final = "x-correlation-id"
@@ -61,6 +62,13 @@ class Trail:
         self.log.update(event_id=event.meta.id[:128], event_type=event.meta.type)
         if event.function:
             self.log.update(third_party_id=event.function.third_party_id, parser_id=event.function.parser_id)
+
+    def note(self, error: PlatformError) -> None:
+        """Say in the log what went wrong; a sender's fault by its type only: its text may repeat the data."""
+        self.log.update(error_type=error.error_type)
+        if error.fault is not Fault.SENDER:
+            self.log.update(error=error.message, details="; ".join(error.details) or None)
+            self.log.update(cause=error.__cause__ and repr(error.__cause__))
 
 
 def begin(headers: Mapping[str, str]) -> Trail:

@@ -1,12 +1,15 @@
 """Batches: several events in one message, each carried out and told of on its own."""
 
+import asyncio
 import json
 
 import pytest
 
 from automation.errors import DependencyUnavailable, SourceNotFound
 from automation.events import Reply
+from service.app import create_app
 from service.cloudevents import MAX_BATCH
+from service.rate_limits import Rate
 
 DATA = {"third_party_id": "acme", "parser_id": "greeter"}
 
@@ -95,3 +98,35 @@ async def test_what_is_no_batch_is_refused_as_a_whole(send, automation, content,
     assert (response.status_code, response.json()["error_type"]) == (400, "validation_error")
     assert problem in response.json()["error"]
     assert automation.events == []
+
+
+async def test_a_batch_beyond_a_rate_is_done_when_it_is_sent_again_and_again(
+    automation, app_settings, open_client
+):
+    """What was let in costs nothing any more, or the first of a batch would use up the rate for ever."""
+    events = [member(f"e{number}") for number in range(6)]
+    headers = {"content-type": "application/cloudevents-batch+json"}
+    app = create_app(automation, app_settings(third_party_build_rate=Rate(100, 2)))
+    async with open_client(app) as client:
+        async with asyncio.timeout(10):
+            while (answer := await client.post("/", headers=headers, json=events)).status_code == 429:
+                await asyncio.sleep(answer.json()["results"][-1]["retry_after"])
+
+    assert answer.status_code == 200
+    assert {event.meta.id for event in automation.events} == {event["id"] for event in events}
+
+
+async def test_plans_of_one_event_count_each_time(automation, app_settings, open_client, binary):
+    app = create_app(automation, app_settings(third_party_build_rate=Rate(0.1, 2)))
+    async with open_client(app) as client:
+        answers = [await client.post("/", **binary(ce_dryrun="true")) for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+
+
+async def test_the_log_says_why_an_event_of_a_batch_failed(send, automation, log_lines):
+    automation.reply = DependencyUnavailable("storage is away")
+    await send(member("a"))
+
+    line = next(line for line in log_lines() if line["msg"] == "event of a batch answered")
+    assert (line["level"], line["error"], line["event_id"]) == ("error", "storage is away", "a")

@@ -72,6 +72,18 @@ def test_who_comes_back_when_told_is_taken(clock):
     assert admitted(limits)
 
 
+def test_an_event_that_was_let_in_is_let_in_again_and_costs_nothing(clock):
+    limits = RateLimits(NONE, Rate(1, 1), clock)
+    limits.admit("acme", "event-1")
+    limits.admit("acme", "event-1")
+
+    with pytest.raises(RateLimited):
+        limits.admit("acme", "event-2")
+    clock.now += 1
+    limits.admit("acme", "event-1")
+    limits.admit("acme", "event-2")
+
+
 def test_a_rate_of_zero_is_no_limit(clock):
     assert taken(RateLimits(NONE, NONE, clock), 1000) == 1000
 
@@ -79,9 +91,9 @@ def test_a_rate_of_zero_is_no_limit(clock):
 def test_any_number_of_third_parties_takes_bounded_memory(clock):
     limits = RateLimits(NONE, Rate(1, 1), clock)
     for number in range(MAX_KEYS + 100):
-        limits.admit(str(number))
+        limits.admit(str(number), number)
 
-    assert len(limits._own) == MAX_KEYS
+    assert len(limits._own) == len(limits._admitted) == MAX_KEYS
 
 
 @given(pauses=st.lists(st.floats(0, 3), max_size=60), rate=st.floats(0.1, 50), burst=st.integers(1, 20))
