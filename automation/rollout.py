@@ -84,12 +84,19 @@ def _target(state: FunctionState, revision: str | None) -> Deployment:
         if state.previous:
             return state.previous[-1]
         raise InvalidEvent(f"{state.function} has had one revision only: there is none before it")
-    for one in reversed(known):
-        digest = one.image.partition("@")[2]
-        if revision in (str(one.number), digest, one.build_id, one.content_hash, one.cause):
-            return one
+    numbered = [one for one in known if revision == str(one.number)]
+    # Senders may number their events: a revision's own number comes before the id of another one's event.
+    found = numbered or [one for one in known if revision in _names(one)]
+    if found:
+        return found[-1]
     allowed = ", ".join(f"{one.number} (event {one.cause or 'not recorded'})" for one in known)
     raise InvalidEvent(f"revision: {revision!r} is not known of {state.function}; allowed: {allowed}")
+
+
+def _names(deployment: Deployment) -> tuple[str, ...]:
+    """Return what a deployment may be called beside its number."""
+    digest = deployment.image.partition("@")[2]
+    return digest, deployment.build_id, deployment.content_hash, deployment.cause
 
 
 def _roll_out(moment: Moment, build: Build, image: str) -> Decision:
@@ -109,7 +116,9 @@ def _adopt(moment: Moment, event: BuildComplete) -> Decision:
     """A result that names no build: the current one's if the image is its own, else one that others made."""
     state, build = moment.state, moment.state.build
     image = _pinned(event.image_uri, event.image_digest)
-    if build and build.status not in GIVEN_UP and _untagged(build.image, event.image_uri):
+    if build and _untagged(build.image, event.image_uri):
+        if build.status in GIVEN_UP:
+            return answers.superseded_result(state, event.meta)
         if build.status is BuildStatus.SUCCEEDED:
             return answers.already_rolled_out(state, event.meta)
         return _roll_out(moment, build, image)

@@ -154,6 +154,27 @@ def test_a_rollback_finds_its_revision_and_counts_on(revision, number):
     assert [one.number for one in state.previous] == [1, 2, 3]
 
 
+def test_a_rollback_takes_a_number_for_a_revision_before_it_takes_it_for_an_event():
+    """Who numbers events from 1 would else be rolled back to another revision than the one named."""
+    world = worlds.grown()
+    world = replace(world, deployment=replace(world.deployment, cause="1"))
+
+    state, _ = decide(world, Requested(event=worlds.rollback(revision="1")), NOW)
+
+    assert state.deployment.restored == 1
+
+
+@pytest.mark.parametrize("status", [BuildStatus.CANCELLED, BuildStatus.SUPERSEDED])
+def test_a_result_that_names_only_the_image_of_a_given_up_build_changes_nothing(status):
+    """As senders of the contract's four fields do; it is no image that others built."""
+    build = worlds.build(status=status)
+    world = replace(worlds.running(), build=build)
+
+    state, commands = decide(world, Requested(event=worlds.complete(image_uri=build.image)), NOW)
+
+    assert (state, commands[-1].reply.status) == (world, "skipped")
+
+
 def test_a_rollback_gives_up_the_build_that_would_undo_it():
     world = replace(worlds.grown(), build=worlds.build())
 
