@@ -68,14 +68,15 @@ class _Run:
     store: SourceStore
     settings: AutomationSettings
     wrappers: Wrappers
-    clock: Clock
+    now: datetime.datetime
+    """Of the whole try: a plan and what is carried out of it decide by one time."""
     version: str
     state: FunctionState
     prepared: _Prepared | None = None
 
     def feed(self, stimulus: Stimulus) -> Reply | None:
         """Decide on the stimulus and carry the commands out in order; return the answer if there is one."""
-        self.state, commands = machine.decide(self.state, stimulus, self.clock())
+        self.state, commands = machine.decide(self.state, stimulus, self.now)
         reply = None
         for command in commands:
             reply = self._carry_out(command)
@@ -176,7 +177,7 @@ class Runner:
     ) -> None:
         self._engine = engine
         self._clock = clock
-        self._parts = (engine, store, settings, wrappers, clock)
+        self._parts = (engine, store, settings, wrappers)
         self._jitter = random.Random()  # noqa: S311 - spreads retries, guards nothing
 
     def handle(self, event: FunctionEvent, superseded: tuple[EventMeta, ...] = ()) -> Reply:
@@ -218,13 +219,14 @@ class Runner:
         if RECORD not in snapshot.outputs:
             return False
         state = record.loads(snapshot.outputs[RECORD])
-        lost = building.lost_build(state, self._clock())
+        now = self._clock()
+        lost = building.lost_build(state, now)
         if lost is not None:
             self.handle(lost)
             return True
-        if state.deleted_at is None or self._clock() - state.deleted_at < machine.TOMBSTONE:
+        if state.deleted_at is None or now - state.deleted_at < machine.TOMBSTONE:
             return False
-        self._run(state, snapshot).feed(TombstoneExpired())
+        _Run(*self._parts, now, snapshot.version, state).feed(TombstoneExpired())
         return True
 
     def _retried(self, attempt: Callable[[], Reply]) -> Reply:
@@ -242,21 +244,21 @@ class Runner:
     def _once(self, function: FunctionId, request: Requested) -> Reply:
         snapshot = self._engine.outputs(_stack(function))
         state = _state(function, snapshot)
-        run = self._run(state, snapshot)
+        run = _Run(*self._parts, self._clock(), snapshot.version, state)
         if request.event.meta.plan_id and not state.find(request.event.meta):
-            run.prepared = self._approved(request, state, snapshot)
+            run.prepared = self._approved(request, run)
         return _answer(run.feed(request))
 
     def _plan(self, function: FunctionId, request: Requested) -> Reply:
         snapshot = self._engine.outputs(_stack(function))
         before = _state(function, snapshot)
-        rehearsal = self._rehearsal(before, snapshot)
+        rehearsal = _Rehearsal(*self._parts, self._clock(), snapshot.version, before)
         reply, meta = _answer(rehearsal.feed(request)), request.event.meta
         return answers.planned(meta, before, rehearsal.state, rehearsal.plan, rehearsal.plan_id(meta), reply)
 
-    def _approved(self, request: Requested, state: FunctionState, snapshot: Snapshot) -> _Prepared | None:
+    def _approved(self, request: Requested, run: _Run) -> _Prepared | None:
         """Return the context that the approved plan was made with. Raises PlanOutdated."""
-        rehearsal, meta = self._rehearsal(state, snapshot), request.event.meta
+        rehearsal, meta = _Rehearsal(*self._parts, run.now, run.version, run.state), request.event.meta
         rehearsal.feed(request)
         found = rehearsal.plan_id(meta)
         if found != meta.plan_id:
@@ -265,12 +267,6 @@ class Runner:
                 "send the event with dryrun to see it, and approve what you see"
             )
         return rehearsal.prepared
-
-    def _run(self, state: FunctionState, snapshot: Snapshot) -> _Run:
-        return _Run(*self._parts, snapshot.version, state)
-
-    def _rehearsal(self, state: FunctionState, snapshot: Snapshot) -> _Rehearsal:
-        return _Rehearsal(*self._parts, snapshot.version, state)
 
 
 def _answer(reply: Reply | None) -> Reply:

@@ -1,6 +1,7 @@
 """Dry runs: events that change nothing and tell what they would change, and the approval of what was told."""
 
 import dataclasses
+import datetime
 import os
 
 import pytest
@@ -60,6 +61,21 @@ async def test_an_approved_plan_is_carried_out_as_it_was_told(world):
     assert reply.status == "started"
     assert reply.fields["job_name"] == plan.fields["reply"]["job_name"]
     assert world.cluster.kinds() == ["Job"]
+
+
+async def test_an_approved_event_decides_by_the_time_that_its_plan_was_checked_at(world, monkeypatch):
+    """A build may count as lost a moment later: then another would be started, which the plan did not say."""
+    await world.send(world.build_start("e1"))
+    plan = await world.send(dry(world.build_start("e2")))
+    jobs = list(world.cluster.objects)
+    passing = iter([world.clock.now] * 2)
+    late = world.clock.now + datetime.timedelta(days=1)
+    monkeypatch.setattr(type(world.clock), "__call__", lambda clock: next(passing, late))
+
+    reply = await world.send(approving(world.build_start("e2"), plan))
+
+    assert reply.status == "started"
+    assert list(world.cluster.objects) == jobs
 
 
 async def test_another_event_that_wants_the_same_makes_the_same_plan_and_may_approve_it(world):
