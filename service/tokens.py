@@ -43,7 +43,7 @@ class Tokens:
             status = path.stat()
             stamp = (status.st_mtime_ns, status.st_ino)
             if stamp != self._stamp:
-                lines = (line.strip() for line in path.read_text().splitlines())
+                lines = (line.strip() for line in path.read_text("utf-8", "replace").splitlines())
                 self._digests = tuple(_digest(line) for line in lines if len(line) >= MIN_CHARACTERS)
                 self._stamp = stamp
         except OSError as error:

@@ -94,6 +94,12 @@ async def test_a_token_is_replaced_without_a_gap(reader, tokens):
     assert await status(OTHER) == 403
 
 
+async def test_a_file_that_is_no_text_keeps_its_good_lines(reader, tokens):
+    tokens.write_bytes(b"\xff\xfe" * 20 + f"\n{TOKEN}\n".encode())
+
+    assert (await reader.get("/async-jobs/stats", headers=bearer(TOKEN))).status_code == 200
+
+
 async def test_metrics_count_readers_by_the_kind_of_path(reader, automation):
     for name in ("a", "b"):
         await reader.get(f"/functions/acme/{name}", headers=bearer(TOKEN))
