@@ -2,7 +2,6 @@
 
 import functools
 import importlib.metadata
-import re
 from typing import Any, Final
 
 import pulumi
@@ -47,11 +46,6 @@ def within(component: pulumi.Resource, opts: pulumi.ResourceOptions | None) -> p
     return pulumi.ResourceOptions(parent=component, depends_on=waits)
 
 
-def arguments(manifest: Manifest) -> dict[str, Any]:
-    """Return arguments for a built-in kind's SDK class: top-level fields in snake_case, without the kind."""
-    return {_snake(key): value for key, value in manifest.items() if key not in {"apiVersion", "kind"}}
-
-
 def _token(api_version: str, kind: str) -> str:
     """Return the type by which the SDK registers a kind: of group `core` where there is none."""
     return f"kubernetes:{api_version if '/' in api_version else f'core/{api_version}'}:{kind}"
@@ -61,7 +55,3 @@ def _token(api_version: str, kind: str) -> str:
 def _sdk_version() -> str:
     """Return the version of the plugin that is asked for: the SDK's own, as its classes do."""
     return importlib.metadata.version("pulumi_kubernetes")
-
-
-def _snake(key: str) -> str:
-    return re.sub(r"(?<=[a-z])[A-Z]", lambda found: "_" + found[0].lower(), key)

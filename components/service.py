@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pulumi
 
 from components.capacity import Capacity
-from components.declare import custom
+from components.declare import custom, within
 from components.engines import EMBEDDED
 from components.manifests import service as manifests
 from components.manifests.metadata import Manifest, object_meta, platform_labels
@@ -82,7 +82,7 @@ class Service(pulumi.ComponentResource):
     def __init__(self, name: str, args: ServiceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("knative-lambda:components:Service", name, None, opts)
         for role, manifest in {**self._secrets(args), **manifests.workload(args)}.items():
-            custom(f"{name}-{role}", manifest, pulumi.ResourceOptions(parent=self))
+            custom(f"{name}-{role}", manifest, within(self, opts))
         self.service_name = pulumi.Output.from_input(manifests.NAME)
         self.register_outputs({"service_name": self.service_name})
 

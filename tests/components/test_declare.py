@@ -1,5 +1,7 @@
 """Objects declared by their manifest are registered as the SDK's own classes register them."""
 
+import re
+
 import pulumi
 import pytest
 from pulumi_kubernetes.apiextensions import CustomResource
@@ -7,7 +9,7 @@ from pulumi_kubernetes.apps.v1 import Deployment
 from pulumi_kubernetes.core.v1 import ConfigMap, Secret, ServiceAccount
 from pulumi_kubernetes.rbac.v1 import Role
 
-from components.declare import arguments, custom
+from components.declare import custom
 from tests.components.declaring import declare, is_secret
 
 META = {"name": "one", "namespace": "ns"}
@@ -28,6 +30,14 @@ KINDS = [
     pytest.param(Role, manifest("rbac.authorization.k8s.io/v1", "Role", rules=RULES), id="rules"),
     pytest.param(Deployment, manifest("apps/v1", "Deployment", spec=SPEC), id="spec"),
 ]
+
+
+def arguments(planned):
+    """What the SDK's class of a built-in kind takes: top-level fields in snake_case, without the kind."""
+    fields = {key: value for key, value in planned.items() if key not in {"apiVersion", "kind"}}
+    return {
+        re.sub(r"(?<=[a-z])[A-Z]", lambda found: "_" + found[0].lower(), key): fields[key] for key in fields
+    }
 
 
 def registered(declaration):
