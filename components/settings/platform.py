@@ -45,6 +45,8 @@ EVENT_TYPES: Final = (
     "network.notifi.lambda.service.delete",
     "io.knative.lambda.command.build.start",
     "io.knative.lambda.command.build.retry",
+    "io.knative.lambda.command.build.cancel",
+    "io.knative.lambda.command.function.rollback",
     "io.knative.lambda.command.service.delete",
     "io.knative.lambda.lifecycle.build.completed",
     "io.knative.lambda.lifecycle.build.failed",

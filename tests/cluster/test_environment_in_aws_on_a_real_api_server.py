@@ -27,6 +27,10 @@ ACCOUNTS = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts"
 GIVEN = {
     "environment": "prd",
     "namespace": NAMESPACE,
+    "rabbitmqNamespace": f"rabbitmq-{NAMESPACE}",
+    "tlsAuthorityNamespace": "default",
+    # A cluster has one Knative, which other tests make at the same time.
+    "knativeManaged": "false",
     "awsRegion": REGION,
     "awsAccountId": ACCOUNT,
     "awsOidcIssuerUrl": "https://oidc.eks.eu-west-1.amazonaws.com/id/A1B2",
@@ -87,7 +91,7 @@ def _changed(changes: dict[str, int]) -> dict[str, int]:
 @pytest.fixture(scope="module")
 def production(
     real_kubeconfig: str,
-    crds: None,
+    every_definition: None,
     shared_providers: KubernetesProviders,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Production]:

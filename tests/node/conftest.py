@@ -133,6 +133,12 @@ def settings(namespace: str, images: Images, storage: str, relay: str) -> dict[s
         "storageEndpoint": storage,
         "storageAccessKeyId": KEY["aws_access_key_id"],
         "brokerUri": relay,
+        # Their operators are not there, and nothing waits for what they would make.
+        "deadLetterUri": relay,
+        "rabbitmqManaged": "false",
+        "rabbitmqNamespace": namespace,
+        "knativeManaged": "false",
+        "tlsEnabled": "false",
     }
 
 
