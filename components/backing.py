@@ -116,7 +116,6 @@ def _secrets(args: BackingArgs) -> ExternalSecretsArgs:
 def _certificates(args: BackingArgs, rabbitmq_space: pulumi.Output[str] | None) -> CertificatesArgs:
     settings = args.settings
     return CertificatesArgs(
-        environment=settings.environment,
         namespace=args.namespace,
         namespace_name=settings.namespace,
         rabbitmq_cluster=settings.rabbitmq.cluster,

@@ -14,12 +14,10 @@ from components.manifests.rabbitmq import hosts
 class CertificatesArgs:
     """For whom, and who signs."""
 
-    environment: str
-    """Names the authority `knative-lambda-{environment}`."""
     namespace: pulumi.Input[str]
     """Namespace of the platform, whose pods are RabbitMQ's clients."""
     namespace_name: str
-    """The same, for host names."""
+    """The same, for host names; the authority is called like it."""
     rabbitmq_cluster: str
     """Name of the RabbitmqCluster."""
     rabbitmq_namespace: str
@@ -51,7 +49,7 @@ class Certificates(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: CertificatesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("knative-lambda:components:Certificates", name, None, opts)
-        issuer = args.issuer or f"knative-lambda-{args.environment}"
+        issuer = args.issuer or args.namespace_name
         after: list[pulumi.Resource] = [] if args.issuer else [self._authority(name, args, issuer)]
         service_secret = f"{args.service}-tls"
         for role, planned in _leaves(args, issuer, service_secret).items():

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from components.manifests import kaniko, topology
 from components.manifests.metadata import Manifest, object_meta, platform_labels
+from components.manifests.service_environment import PASSPHRASE, STATE_SECRET
 
 STORAGE: Final = "storage"
 STATE: Final = "state"
@@ -48,7 +49,7 @@ def _storage(prefix: str, _: Mapping[str, str]) -> list[Stored]:
 
 
 def _state(prefix: str, _: Mapping[str, str]) -> list[Stored]:
-    return [Stored(name="knative-lambda-state", entry=f"{prefix}state", keys=("passphrase",))]
+    return [Stored(name=STATE_SECRET, entry=f"{prefix}state", keys=(PASSPHRASE,))]
 
 
 def _registry(prefix: str, _: Mapping[str, str]) -> list[Stored]:

@@ -458,3 +458,39 @@ def test_rabbitmq_is_reached_by_its_clients_and_its_operator_only(source, target
     )
 
     assert allows([rabbitmq_policy(args)], PODS[source], PODS[target], port) is allowed
+
+
+def test_the_service_takes_what_the_store_holds_and_makes_none_of_it():
+    """Its variables name Secrets that ExternalSecrets make."""
+    given = {
+        "environment": "dev",
+        "storageEndpoint": "http://minio.storage.svc:9000",
+        "registryAddress": "registry.test",
+        "secretsStore": "vault",
+        "secretsStored": "storage,state,registry",
+    }
+    declared = declare(lambda: Platform("p", PlatformSettings.parse(given)))
+
+    made = declared.outputs["p-backing-secrets"]["names"]
+    (container,) = declared.inputs("p-service-deployment")["spec"]["template"]["spec"]["containers"]
+    named = {
+        variable["valueFrom"]["secretKeyRef"]["name"]
+        for variable in container["env"]
+        if "secretKeyRef" in variable.get("valueFrom", {})
+    }
+    plain = {variable["name"]: variable.get("value") for variable in container["env"]}
+    assert named == {"knative-lambda-storage", "knative-lambda-state"}
+    assert {*named, plain["REGISTRY_PULL_SECRET"], plain["REGISTRY_PUSH_SECRET"]} == set(made)
+    assert "kubernetes:core/v1:Secret" not in {kind for kind, *_ in declared.identities()}
+
+
+def test_an_environment_with_a_namespace_of_its_own_is_named_by_it_throughout():
+    given = PlatformSettings.parse({"environment": "dev", "namespace": "team-dev"})
+    declared = declare(lambda: Platform("p", given))
+
+    allowed = declared.inputs("p-backing-rabbitmq-cluster")["metadata"]["annotations"]
+    assert allowed["rabbitmq.com/topology-allowed-namespaces"] == "team-dev"
+    assert declared.inputs("p-backing-certificates-issuer")["metadata"]["name"] == "team-dev"
+    outputs = declared.outputs["p"]
+    assert outputs["dead_letter_sink"] == "http://knative-lambda-dlq-handler.team-dev.svc.cluster.local"
+    assert ".team-dev.svc." in outputs["broker_url"]

@@ -31,7 +31,7 @@ KEY = {"aws_access_key_id": "tests", "aws_secret_access_key": "nobody's secret",
 
 
 @pytest.fixture(scope="session")
-def server(real_kubeconfig: str, crds: None) -> Server:
+def server(real_kubeconfig: str, every_definition: None) -> Server:
     """The API server of a cluster with a node; skipped where there is none, or nothing makes images."""
     server = Server(real_kubeconfig)
     if not server.call("/api/v1/nodes")["items"]:
