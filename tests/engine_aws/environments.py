@@ -2,8 +2,7 @@
 
 from collections.abc import Callable
 
-from components import naming
-from components import platform as composition
+from components import composition, naming
 from components.registry import Registry
 from components.roles import Roles, RolesArgs
 from components.settings import PlatformSettings
@@ -20,13 +19,13 @@ def parts(environment: str = "prd", **given: str) -> Callable[[], None]:
     settings = PlatformSettings.parse({"environment": environment, **here, **given})
 
     def program() -> None:
-        Storage("storage", composition._storage(settings))
-        Registry("registry", composition._registry(settings, "ns"))  # type: ignore[arg-type]
+        Storage("storage", composition.storage(settings))
+        Registry("registry", composition.registry(settings, "ns"))  # type: ignore[arg-type]
         roles = RolesArgs(
             environment=environment,
             namespace=naming.namespace(environment),
             gitops_namespace="flux-system",
-            places=composition._places(settings),
+            places=composition.places(settings),
             oidc_issuer_url=settings.aws.oidc_issuer_url,
         )
         Roles("roles", roles)
