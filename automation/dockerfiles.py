@@ -11,16 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from components import mirrors
+
 GO_MODULE: Final = "knative-lambda/wrapper"
 """Module path of the Go wrapper; functions' modules cannot have it."""
 
 _IMAGE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,400}(?:@sha256:[0-9a-f]{64})?")
-_URL: Final = re.compile(r"https?://[A-Za-z0-9][A-Za-z0-9.-]*(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~+-]*)*")
-_PROXY: Final = re.compile(rf"(?:direct|off|{_URL.pattern})(?:[,|](?:direct|off|{_URL.pattern}))*")
 _HANDLER: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", re.ASCII)
-
-URL_ALLOWED: Final = "an http or https URL of letters, digits and ._~+-/ without credentials, query or spaces"
-PROXY_ALLOWED: Final = f"{URL_ALLOWED}, `direct` or `off`, or several of them parted by ',' or '|'"
 
 _NPM_OPTIONS: Final = "--omit=dev --no-audit --no-fund --no-update-notifier --fetch-retries=5"
 _END: Final = "USER 1000:1000\nEXPOSE 8080\n"
@@ -50,19 +47,9 @@ class Dependencies:
     """They point to files of the folder, so that the code has to be there first."""
 
 
-def is_mirror(value: str) -> bool:
-    """Say whether a value may be the mirror of pip or npm."""
-    return bool(_URL.fullmatch(value))
-
-
-def is_proxy(value: str) -> bool:
-    """Say whether a value may be Go's list of module proxies."""
-    return bool(_PROXY.fullmatch(value))
-
-
 def python(tools: Toolchain, handler: str, dependencies: Dependencies) -> str:
     """Return the Dockerfile of a Python function. Raises ValueError."""
-    index = f" --index-url={_checked('mirror', tools.mirror, _URL)}" if tools.mirror else ""
+    index = f" --index-url={_checked('mirror', tools.mirror, mirrors.URL)}" if tools.mirror else ""
     pip = f"python -m pip install --no-cache-dir --disable-pip-version-check{index} --target=packages -r "
     manifest = "code/requirements.txt" if dependencies.local else "requirements.txt"
     steps = _steps(
@@ -82,7 +69,7 @@ def python(tools: Toolchain, handler: str, dependencies: Dependencies) -> str:
 
 def nodejs(tools: Toolchain, handler: str, dependencies: Dependencies) -> str:
     """Return the Dockerfile of a Node.js function; packages are in the code's folder. Raises ValueError."""
-    registry = f" --registry={_checked('mirror', tools.mirror, _URL)}" if tools.mirror else ""
+    registry = f" --registry={_checked('mirror', tools.mirror, mirrors.URL)}" if tools.mirror else ""
     command = "ci" if "package-lock.json" in dependencies.manifests else "install --no-package-lock"
     files = " ".join(f"code/{name}" for name in dependencies.manifests)
     steps = _steps(
@@ -108,7 +95,7 @@ def go(tools: Toolchain, handler: str, dependencies: Dependencies, *, in_code: b
     one of its own. The wrapper is compiled in a layer before anything of the user's, and with it most of the
     standard library. A workspace joins the two modules, so that neither go.mod is written to.
     """
-    proxy = f" GOPROXY={_checked('mirror', tools.mirror, _PROXY)}" if tools.mirror else ""
+    proxy = f" GOPROXY={_checked('mirror', tools.mirror, mirrors.PROXY)}" if tools.mirror else ""
     package = "./code" if in_code else "./wrapper/function"
     files = " ".join(f"code/{name}" for name in dependencies.manifests)
     steps = _steps(

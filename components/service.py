@@ -1,7 +1,7 @@
 """Service: the automation service as a Deployment, and what it takes to be reached and to be kept alive."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import pulumi
 
@@ -33,10 +33,6 @@ class ServiceArgs:
     """Repository of functions' images."""
     cache_repository: pulumi.Input[str]
     """Repository of layers that builds use again."""
-    executor_image: str
-    """Kaniko executor, or what takes its place."""
-    python_image: str
-    """Base of Python functions."""
     region: str
     """AWS region of buckets and registry."""
     source_bucket: pulumi.Input[str]
@@ -67,6 +63,8 @@ class ServiceArgs:
     """Opens secrets in that state; None: there are none."""
     passphrase_stored: bool = False
     """It comes from a store into the Secret `knative-lambda-state`, which is not made here then."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """What it is told beside that, by environment variable; an empty text is left to its own default."""
     telemetry: Sequence[Manifest] = ()
     """Variables of OpenTelemetry."""
     api_tokens: pulumi.Input[str] | None = None

@@ -9,8 +9,8 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from automation import dockerfiles
 from automation.event_fields import Syntax, shown
+from components import mirrors
 
 MAX_SECONDS: Final = 3600.0
 MAX_RATE: Final = 100_000.0
@@ -40,8 +40,8 @@ BACKEND_URL: Final = _pattern(r"(?:file|s3)://[ -~]+", "a URL that begins with f
 FUNCTION_URL: Final = _pattern(
     r"https?://(?:[^\s{}]|\{name\}|\{namespace\})+", "an http or https URL with {name} and {namespace} in it"
 )
-MIRROR: Final = Syntax(dockerfiles.URL_ALLOWED, dockerfiles.is_mirror)
-GO_PROXY: Final = Syntax(dockerfiles.PROXY_ALLOWED, dockerfiles.is_proxy)
+MIRROR: Final = Syntax(mirrors.URL_ALLOWED, mirrors.is_mirror)
+GO_PROXY: Final = Syntax(mirrors.PROXY_ALLOWED, mirrors.is_proxy)
 AMQP_URL: Final = _pattern(
     r"amqps?://[A-Za-z0-9.-]{1,253}(?::\d{1,5})?(?:/[A-Za-z0-9._%-]*)?",
     "amqp:// or amqps:// with host, port and virtual host, no credentials",

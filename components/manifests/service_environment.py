@@ -48,15 +48,14 @@ def _values(args: "ServiceArgs") -> dict[str, Any]:
         "REGISTRY_PULL_SECRET": args.pull_secret,
         "REGISTRY_PUSH_SECRET": args.push_secret,
         "REGISTRY_INSECURE": "true" if args.insecure_registry else "",
-        "KANIKO_IMAGE": args.executor_image,
         "MONITOR_IMAGE": args.image,
-        "PYTHON_BASE_IMAGE": args.python_image,
         "AWS_REGION": args.region,
         "S3_SOURCE_BUCKET": args.source_bucket,
         "S3_TMP_BUCKET": args.context_bucket,
         "S3_ENDPOINT": args.storage_endpoint,
         "STORAGE_USE_IAM": "" if args.static_keys else "true",
         "API_TOKENS_FILE": f"{TOKENS_FOLDER}/{TOKENS}" if args.api_tokens is not None else "",
+        **args.variables,
     }
 
 

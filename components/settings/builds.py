@@ -1,5 +1,6 @@
 """What builds are made with."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,7 +10,7 @@ from components.settings.fields import Group, setting
 
 @dataclass(frozen=True, kw_only=True)
 class BuildSettings(Group):
-    """The images that a build takes."""
+    """The images that a build takes, and where it fetches packages; empty: the service's default."""
 
     PREFIX: ClassVar[str] = "build"
 
@@ -17,3 +18,28 @@ class BuildSettings(Group):
     """Kaniko's executor, or what takes its place."""
     python_image: str = setting(values.image, "python:3.11-slim")
     """Base of Python functions."""
+    nodejs_image: str = setting(values.image, "")
+    """Base of Node.js functions."""
+    go_image: str = setting(values.image, "")
+    """What Go functions are compiled in."""
+    go_run_image: str = setting(values.image, "")
+    """What Go functions run in."""
+    python_index_url: str = setting(values.mirror, "")
+    """pip's index in builds."""
+    npm_registry_url: str = setting(values.mirror, "")
+    """npm's registry in builds."""
+    go_proxy: str = setting(values.go_proxy, "")
+    """GOPROXY in builds."""
+
+    def variables(self) -> Mapping[str, str]:
+        """Return what the service is told of them, by environment variable."""
+        return {
+            "KANIKO_IMAGE": self.executor_image,
+            "PYTHON_BASE_IMAGE": self.python_image,
+            "NODE_BASE_IMAGE": self.nodejs_image,
+            "GO_BASE_IMAGE": self.go_image,
+            "GO_RUN_IMAGE": self.go_run_image,
+            "PYTHON_INDEX_URL": self.python_index_url,
+            "NPM_REGISTRY_URL": self.npm_registry_url,
+            "GO_PROXY": self.go_proxy,
+        }

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final
 from urllib.parse import urlsplit
 
+from components import mirrors
 from components.naming import MAX_LABEL
 
 _ROLE_ARN: Final = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/.+")
@@ -72,6 +73,20 @@ def url(value: str) -> str:
     """Return an absolute http or https URL."""
     if not _has_port(value) or not urlsplit(value).hostname or _scheme(value) not in {"http", "https"}:
         raise ValueError("give an absolute http or https URL, or leave it out")
+    return value
+
+
+def mirror(value: str) -> str:
+    """Return the address of a package index that builds may use."""
+    if not mirrors.is_mirror(value):
+        raise ValueError(f"give {mirrors.URL_ALLOWED}, or leave it out")
+    return value
+
+
+def go_proxy(value: str) -> str:
+    """Return what Go takes as GOPROXY."""
+    if not mirrors.is_proxy(value):
+        raise ValueError(f"give {mirrors.PROXY_ALLOWED}, or leave it out")
     return value
 
 

@@ -39,8 +39,7 @@ def service_pod(namespace: str) -> Manifest:
         source_bucket="code",
         context_bucket="contexts",
         state_url="s3://states",
-        executor_image="registry.test/kaniko:1",
-        python_image="python:3.11-slim",
+        variables={"KANIKO_IMAGE": "registry.test/kaniko:1"},
         region="us-west-2",
     )
     template = service.deployment(args)["spec"]["template"]

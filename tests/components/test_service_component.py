@@ -29,8 +29,11 @@ def args(environment="dev", **values):
         "source_bucket": "code",
         "context_bucket": "contexts",
         "state_url": "s3://states?region=us-west-2",
-        "executor_image": "registry.test/kaniko:1",
-        "python_image": "registry.test/python:3.12",
+        "variables": {
+            "KANIKO_IMAGE": "registry.test/kaniko:1",
+            "PYTHON_BASE_IMAGE": "registry.test/python:3.12",
+            "GO_PROXY": "",
+        },
         "region": "us-west-2",
     }
     return ServiceArgs(**{**defaults, **values})

@@ -214,6 +214,12 @@ def test_every_key_is_taken():
         "awsOidcIssuerUrl": "",
         "buildExecutorImage": "ghcr.io/owner/kaniko:1@sha256:" + "a" * 64,
         "buildPythonImage": "python:3.12-slim",
+        "buildNodejsImage": "node:20-slim",
+        "buildGoImage": "golang:1.25",
+        "buildGoRunImage": "alpine:3",
+        "buildPythonIndexUrl": "https://pypi.test/simple",
+        "buildNpmRegistryUrl": "http://npm.test:4873",
+        "buildGoProxy": "https://go.test|direct",
         "serviceImage": "ghcr.io/owner/service:1",
         "serviceReplicas": "2",
         "serviceMaxReplicas": "4",
@@ -267,7 +273,14 @@ def test_every_key_is_taken():
         access=AccessSettings(build_role_arn=ROLE, service_role_arn=ROLE),
         aws=AwsSettings(region="eu-west-1", account_id="123456789012", oidc_provider_arn=PROVIDER),
         builds=BuildSettings(
-            executor_image="ghcr.io/owner/kaniko:1@sha256:" + "a" * 64, python_image="python:3.12-slim"
+            executor_image="ghcr.io/owner/kaniko:1@sha256:" + "a" * 64,
+            python_image="python:3.12-slim",
+            nodejs_image="node:20-slim",
+            go_image="golang:1.25",
+            go_run_image="alpine:3",
+            python_index_url="https://pypi.test/simple",
+            npm_registry_url="http://npm.test:4873",
+            go_proxy="https://go.test|direct",
         ),
         delivery=DeliverySettings(
             subscriber_uri="http://127.0.0.1:1",
@@ -510,6 +523,12 @@ def test_every_key_is_taken():
             "from 50 to 99.999",
             id="percent",
         ),
+        pytest.param(
+            {"environment": "dev", "buildNpmRegistryUrl": "https://user:word@npm.test"},
+            "without credentials",
+            id="mirror",
+        ),
+        pytest.param({"environment": "dev", "buildGoProxy": "direct;off"}, "`direct` or `off`", id="proxy"),
         pytest.param({"environment": "dev", "quotaPods": "0"}, "quotaPods is '0': give a whole", id="zero"),
         pytest.param({"environment": "dev", "quotaPods": "9" * 30}, "from 1 to 100000", id="too-many"),
         pytest.param(
