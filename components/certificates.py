@@ -6,6 +6,7 @@ import pulumi
 
 from components.declare import custom
 from components.manifests import certificates as manifests
+from components.manifests import service
 from components.manifests.metadata import Manifest
 from components.manifests.rabbitmq import hosts
 
@@ -26,8 +27,6 @@ class CertificatesArgs:
     """The same once it exists, where RabbitMQ's certificate is ours to make."""
     rabbitmq_secret: str
     """Name of two Secrets, both with `ca.crt`: of RabbitMQ's certificate, and of its clients' in ours."""
-    service: str = "knative-lambda-builder"
-    """The automation service's Service."""
     issuer: str = ""
     """An existing ClusterIssuer; empty: an authority of the environment's own."""
     authority_namespace: str = "cert-manager"
@@ -51,12 +50,11 @@ class Certificates(pulumi.ComponentResource):
         super().__init__("knative-lambda:components:Certificates", name, None, opts)
         issuer = args.issuer or args.namespace_name
         after: list[pulumi.Resource] = [] if args.issuer else [self._authority(name, args, issuer)]
-        service_secret = f"{args.service}-tls"
-        for role, planned in _leaves(args, issuer, service_secret).items():
+        for role, planned in _leaves(args, issuer).items():
             custom(f"{name}-{role}", planned, pulumi.ResourceOptions(parent=self, depends_on=after))
         self.issuer = pulumi.Output.from_input(issuer)
         self.rabbitmq_secret = pulumi.Output.from_input(args.rabbitmq_secret)
-        self.service_secret = pulumi.Output.from_input(service_secret)
+        self.service_secret = pulumi.Output.from_input(service.TLS_SECRET)
         self.register_outputs(
             {
                 "issuer": self.issuer,
@@ -78,9 +76,9 @@ class Certificates(pulumi.ComponentResource):
         return made
 
 
-def _leaves(args: CertificatesArgs, issuer: str, service_secret: str) -> dict[str, Manifest]:
+def _leaves(args: CertificatesArgs, issuer: str) -> dict[str, Manifest]:
     """Return the certificates by role."""
-    service = f"{args.service}.{args.namespace_name}"
+    host = f"{service.NAME}.{args.namespace_name}"
     leaves = {
         "clients": manifests.Leaf(
             name=args.rabbitmq_secret,
@@ -90,9 +88,9 @@ def _leaves(args: CertificatesArgs, issuer: str, service_secret: str) -> dict[st
             issuer=issuer,
         ),
         "service": manifests.Leaf(
-            name=service_secret,
+            name=service.TLS_SECRET,
             namespace=args.namespace,
-            hosts=(f"{service}.svc", f"{service}.svc.cluster.local", args.service),
+            hosts=(f"{host}.svc", f"{host}.svc.cluster.local", service.NAME),
             usages=("server auth",),
             issuer=issuer,
         ),

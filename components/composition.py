@@ -139,6 +139,7 @@ def service(
         pull_secret=_pull_secret(args) or registry.pull_secret,
         push_secret=PUSH_SECRET if args.secrets.holds(REGISTRY) else registry.push_secret,
         insecure_registry=args.registry.insecure,
+        tls=args.tls.enabled,
         variables=args.builds.variables(),
         region=args.aws.region,
         storage_endpoint=args.storage.endpoint,

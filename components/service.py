@@ -10,7 +10,7 @@ from components.declare import custom, within
 from components.engines import EMBEDDED
 from components.manifests import service as manifests
 from components.manifests.metadata import Manifest, object_meta, platform_labels
-from components.manifests.service_environment import PASSPHRASE, STATE_SECRET
+from components.manifests.service_environment import PASSPHRASE, STATE_SECRET, TOKENS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +63,8 @@ class ServiceArgs:
     """Opens secrets in that state; None: there are none."""
     passphrase_stored: bool = False
     """It comes from a store into the Secret `knative-lambda-state`, which is not made here then."""
+    tls: bool = False
+    """HTTPS is served as well, by the certificate in the Secret `knative-lambda-builder-tls`."""
     variables: Mapping[str, str] = field(default_factory=dict)
     """What it is told beside that, by environment variable; an empty text is left to its own default."""
     telemetry: Sequence[Manifest] = ()
@@ -89,7 +91,7 @@ class Service(pulumi.ComponentResource):
         """Return the Secrets of what was given, by role."""
         given = {
             "state": (STATE_SECRET, PASSPHRASE, None if args.passphrase_stored else args.passphrase),
-            "tokens": (manifests.TOKENS_SECRET, manifests.TOKENS, args.api_tokens),
+            "tokens": (manifests.TOKENS_SECRET, TOKENS, args.api_tokens),
         }
         return {
             role: {

@@ -13,6 +13,7 @@ from service import logs
 from service.app import AppSettings, create_app
 from service.server import Server
 from service.settings import Settings, SettingsError, read
+from service.tls import CertificateUnusable
 
 _YOUNG_OBJECTS: Final = 20_000
 """Net new containers between two collections of the youngest; about two events' worth."""
@@ -33,7 +34,12 @@ def main() -> int:
         return 2
     app = create_app(automation, app_settings(settings))
     settle_memory()
-    Server(app, settings.http, settings.automation.environment).run()
+    try:
+        server = Server(app, settings.http, settings.automation.environment)
+    except CertificateUnusable as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    server.run()
     return 0
 
 

@@ -15,6 +15,7 @@ from automation.settings import AutomationSettings
 from components.engines import ENGINES
 from service import variables as syntax
 from service.rate_limits import Rate
+from service.tls import TlsSettings
 from service.variables import Variables
 
 ENVIRONMENTS: Final = ("local", "dev", "stg", "prd")
@@ -54,6 +55,8 @@ class HttpSettings:
     """THIRD_PARTY_BUILD_RATE and _BURST: the same, by each third party."""
     shutdown_grace_seconds: float
     """SHUTDOWN_GRACE_SECONDS: from SIGTERM to the end; below the pod's termination grace period."""
+    tls: TlsSettings | None = None
+    """HTTPS as well; None: HTTP only."""
     drain_delay_seconds: float
     """DRAIN_DELAY_SECONDS: how long to go on listening after SIGTERM, unready, until routes have changed."""
 
@@ -107,7 +110,19 @@ def read_http(
         third_party_build_rate=_rate(variables, "THIRD_PARTY_BUILD", Rate(10, 20)),
         shutdown_grace_seconds=variables.seconds("SHUTDOWN_GRACE_SECONDS", 30),
         drain_delay_seconds=variables.seconds("DRAIN_DELAY_SECONDS", 0 if local else 3, minimum=0),
+        tls=_tls(variables),
     )
+
+
+def _tls(variables: Variables) -> TlsSettings | None:
+    files = {name: variables.text(name, syntax.PATH) for name in ("TLS_CERT_FILE", "TLS_KEY_FILE")}
+    port = variables.integer("TLS_PORT", 8443, minimum=0, maximum=65535)
+    certificate, key = files.values()
+    if certificate and key:
+        return TlsSettings(port=port, certificate=Path(certificate), key=Path(key))
+    if certificate or key:
+        variables.note("TLS_CERT_FILE and TLS_KEY_FILE: one is set; set both or none")
+    return None
 
 
 def _rate(variables: Variables, name: str, default: Rate) -> Rate:

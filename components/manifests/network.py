@@ -33,6 +33,7 @@ METADATA_ADDRESSES: Final = ("169.254.169.254/32", "fd00:ec2::254/128")
 EVERYWHERE: Final = ("0.0.0.0/0", "::/0")
 HTTPS: Final = 443
 HTTP: Final = 8080
+SECURE_HTTP: Final = 8443
 """What the automation service, the functions and the Broker's ingress listen on."""
 
 _DISPATCHER_ROLES: Final = ["dispatcher", "dispatcher-dlq"]
@@ -145,7 +146,12 @@ def _out_of_builds(args: "NetworkArgs") -> list[Manifest]:
 
 def _into_service(args: "NetworkArgs") -> list[Manifest]:
     senders = [_here(_broker(args, _DISPATCHER_ROLES)), _elsewhere(args.serving_namespace)]
-    return [_from(senders, HTTP), _metrics(args, HTTP)]
+    # Who comes through the gateway shows a token or a signature: over TLS only.
+    return [
+        _from(senders, HTTP),
+        _from([_elsewhere(args.ingress_namespace)], SECURE_HTTP),
+        _metrics(args, HTTP),
+    ]
 
 
 def _out_of_service(args: "NetworkArgs") -> list[Manifest]:

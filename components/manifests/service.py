@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 from components.capacity import Capacity
 from components.manifests.access import SERVICE_ACCOUNT
 from components.manifests.metadata import Manifest, object_meta, platform_labels, resources, restricted
-from components.manifests.network import HTTP
-from components.manifests.service_environment import TOKENS, TOKENS_FOLDER, environment
+from components.manifests.network import HTTP, SECURE_HTTP
+from components.manifests.service_environment import TLS_FOLDER, TOKENS, TOKENS_FOLDER, environment
 
 if TYPE_CHECKING:
     from components.service import ServiceArgs
@@ -19,6 +19,9 @@ NAME: Final = "knative-lambda-builder"
 """Of Deployment, Service, autoscaler and disruption budget: the contract's, section 4.2."""
 
 PORT_NAME: Final = "http"
+SECURE_PORT_NAME: Final = "https"
+TLS_SECRET: Final = f"{NAME}-tls"
+"""Made by cert-manager."""
 TOKENS_SECRET: Final = "knative-lambda-api-tokens"  # noqa: S105 - an object's name
 
 _SHUTDOWN_SECONDS: Final = 30
@@ -32,10 +35,10 @@ _NO_WAIT: Final = {"pulumi.com/skipAwait": "true"}
 
 def workload(args: "ServiceArgs") -> dict[str, Manifest]:
     """Return Deployment, Service and what goes with them, by role, as many pods as there may be."""
-    capacity = args.capacity
+    capacity, reached = args.capacity, service(args.namespace, tls=args.tls)
     scales = {"autoscaler": autoscaler(args.namespace, capacity)} if _scales(capacity) else {}
     spare = {"disruption": disruption_budget(args.namespace, capacity)} if _has_spare(capacity) else {}
-    return {"service": service(args.namespace), "deployment": deployment(args), **scales, **spare}
+    return {"service": reached, "deployment": deployment(args), **scales, **spare}
 
 
 def deployment(args: "ServiceArgs") -> Manifest:
@@ -57,9 +60,10 @@ def deployment(args: "ServiceArgs") -> Manifest:
     }
 
 
-def service(namespace: Any) -> Manifest:
-    """Return the Service that the Triggers deliver to."""
+def service(namespace: Any, *, tls: bool) -> Manifest:
+    """Return the Service that the Triggers deliver to; with TLS it has a second port."""
     labels = platform_labels("service")
+    ports = {PORT_NAME: 80, **({SECURE_PORT_NAME: 443} if tls else {})}
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -67,7 +71,10 @@ def service(namespace: Any) -> Manifest:
         "spec": {
             "type": "ClusterIP",
             "selector": labels,
-            "ports": [{"name": PORT_NAME, "port": 80, "targetPort": PORT_NAME, "protocol": "TCP"}],
+            "ports": [
+                {"name": name, "port": port, "targetPort": name, "protocol": "TCP"}
+                for name, port in ports.items()
+            ],
         },
     }
 
@@ -129,15 +136,22 @@ def _pod(args: "ServiceArgs", labels: dict[str, str]) -> Manifest:
             for topology in ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
         ],
         "containers": [_container(args)],
-        "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}}, *_token_volumes(args)],
+        "volumes": [
+            {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
+            *(_secret_volume(name, secret) for name, (secret, _) in _files(args).items()),
+        ],
     }
 
 
-def _token_volumes(args: "ServiceArgs") -> list[Manifest]:
-    """Return the tokens as a file, which the kubelet renews while the pod runs; its group is the pod's."""
-    if args.api_tokens is None:
-        return []
-    return [{"name": TOKENS, "secret": {"secretName": TOKENS_SECRET, "defaultMode": 0o440}}]
+def _files(args: "ServiceArgs") -> dict[str, tuple[str, str]]:
+    """Return the Secrets that come as files, with their folders, by the volume's name."""
+    tokens = {TOKENS: (TOKENS_SECRET, TOKENS_FOLDER)} if args.api_tokens is not None else {}
+    return {**tokens, **({"tls": (TLS_SECRET, TLS_FOLDER)} if args.tls else {})}
+
+
+def _secret_volume(name: str, secret: str) -> Manifest:
+    """Return a Secret as files, which the kubelet renews while the pod runs; their group is the pod's."""
+    return {"name": name, "secret": {"secretName": secret, "defaultMode": 0o440}}
 
 
 def _container(args: "ServiceArgs") -> Manifest:
@@ -145,7 +159,11 @@ def _container(args: "ServiceArgs") -> Manifest:
     return {
         "name": "service",
         "image": args.image,
-        "ports": [{"name": PORT_NAME, "containerPort": HTTP, "protocol": "TCP"}],
+        "ports": [
+            {"name": name, "containerPort": port, "protocol": "TCP"}
+            for name, port in ((PORT_NAME, HTTP), (SECURE_PORT_NAME, SECURE_HTTP))
+            if args.tls or port == HTTP
+        ],
         "env": environment(args),
         "resources": resources(
             (f"{size.cpu_requests}m", f"{size.memory_requests}Mi"),
@@ -160,8 +178,8 @@ def _container(args: "ServiceArgs") -> Manifest:
 
 def _mounts(args: "ServiceArgs") -> list[Manifest]:
     tmp = {"name": "tmp", "mountPath": "/tmp"}  # noqa: S108 - inside the container
-    tokens = {"name": TOKENS, "mountPath": TOKENS_FOLDER, "readOnly": True}
-    return [tmp] if args.api_tokens is None else [tmp, tokens]
+    files = _files(args).items()
+    return [tmp, *({"name": name, "mountPath": folder, "readOnly": True} for name, (_, folder) in files)]
 
 
 def _probe(path: str, *, delay: int, period: int, timeout: int) -> Manifest:
@@ -184,16 +202,3 @@ def _spread(labels: dict[str, str], topology: str) -> Manifest:
         "labelSelector": {"matchLabels": labels},
         "matchLabelKeys": ["pod-template-hash"],
     }
-
-
-__all__ = [
-    "NAME",
-    "PORT_NAME",
-    "TOKENS",
-    "TOKENS_SECRET",
-    "autoscaler",
-    "deployment",
-    "disruption_budget",
-    "service",
-    "workload",
-]

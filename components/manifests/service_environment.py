@@ -15,6 +15,7 @@ STATE_SECRET: Final = "knative-lambda-state"  # noqa: S105 - an object's name
 PASSPHRASE: Final = "passphrase"  # noqa: S105 - a key's name
 TOKENS: Final = "tokens"
 TOKENS_FOLDER: Final = "/etc/knative-lambda/api"
+TLS_FOLDER: Final = "/etc/knative-lambda/tls"
 
 
 def environment(args: "ServiceArgs") -> list[Manifest]:
@@ -55,6 +56,8 @@ def _values(args: "ServiceArgs") -> dict[str, Any]:
         "S3_ENDPOINT": args.storage_endpoint,
         "STORAGE_USE_IAM": "" if args.static_keys else "true",
         "API_TOKENS_FILE": f"{TOKENS_FOLDER}/{TOKENS}" if args.api_tokens is not None else "",
+        "TLS_CERT_FILE": f"{TLS_FOLDER}/tls.crt" if args.tls else "",
+        "TLS_KEY_FILE": f"{TLS_FOLDER}/tls.key" if args.tls else "",
         **args.variables,
     }
 

@@ -12,6 +12,7 @@ from service.dead_letters.app import AppSettings, create_app
 from service.dead_letters.settings import Settings, read
 from service.server import Server
 from service.settings import SettingsError
+from service.tls import CertificateUnusable
 
 
 def main() -> int:
@@ -23,7 +24,12 @@ def main() -> int:
         return 2
     logs.configure(settings.log_level)
     app = create_app(RabbitmqLetters(settings.rabbitmq), app_settings(settings))
-    Server(app, settings.http, settings.environment).run()
+    try:
+        server = Server(app, settings.http, settings.environment)
+    except CertificateUnusable as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    server.run()
     return 0
 
 

@@ -293,6 +293,31 @@ def test_tokens_of_readers_are_a_file_in_the_pod_that_only_its_group_reads():
     assert list(made.inputs("s-tokens")["stringData"]) == [file.name]
 
 
+def test_with_tls_the_certificate_is_a_file_and_a_second_port_leads_to_it():
+    made = declared(tls=True)
+
+    served = told(made).http.tls
+    (mounted,) = [
+        item for item in container(made)["volumeMounts"] if item["mountPath"] == str(served.key.parent)
+    ]
+    (volume,) = [item for item in pod(made)["volumes"] if item["name"] == mounted["name"]]
+    assert volume["secret"]["secretName"] == "knative-lambda-builder-tls"
+    assert (served.certificate.name, served.key.name) == ("tls.crt", "tls.key")
+    ports = {port["name"]: port["containerPort"] for port in container(made)["ports"]}
+    assert ports == {"http": 8080, "https": served.port}
+    reached = {
+        port["name"]: (port["port"], port["targetPort"]) for port in made.inputs("s-service")["spec"]["ports"]
+    }
+    assert reached == {"http": (80, "http"), "https": (443, "https")}
+
+
+def test_without_tls_there_is_one_port():
+    made = declared()
+
+    assert told(made).http.tls is None
+    assert [port["name"] for port in made.inputs("s-service")["spec"]["ports"]] == ["http"]
+
+
 def test_without_a_passphrase_there_is_no_secret_and_none_is_asked_for():
     made = declared()
 

@@ -37,6 +37,7 @@ def test_the_promised_defaults():
         "third_party_build_rate": {"per_second": 10, "burst": 20},
         "shutdown_grace_seconds": 30,
         "drain_delay_seconds": 3,
+        "tls": None,
     }
     assert settings.automation.environment == "dev"
     assert settings.automation.namespace == "knative-lambda-dev"
