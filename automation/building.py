@@ -28,12 +28,11 @@ _LOG_CHARACTERS: Final = 4096
 
 def prepare(moment: Moment) -> Decision:
     """A build.start has come: unless it is outdated, its code has to be looked at first."""
-    request = moment.stimulus
+    event, request = moment.event(BuildStart), moment.stimulus
     assert isinstance(request, Requested)
-    assert isinstance(request.event, BuildStart)
     if moment.outdated:
-        return answers.outdated(moment.state, request.event.meta)
-    return moment.state, (PrepareContext(cause=request.event.meta.id, request=request, event=request.event),)
+        return answers.outdated(moment.state, event.meta)
+    return moment.state, (PrepareContext(cause=event.meta.id, request=request, event=event),)
 
 
 def want(moment: Moment) -> Decision:
@@ -55,10 +54,8 @@ def want(moment: Moment) -> Decision:
 
 def fail(moment: Moment) -> Decision:
     """The current build failed: keep the reason, take its Job away, leave what runs alone."""
-    request, state = moment.stimulus, moment.state
-    assert isinstance(request, Requested)
-    event, build = request.event, state.build
-    assert isinstance(event, BuildFailed)
+    event, state = moment.event(BuildFailed), moment.state
+    build = state.build
     if build is None or (identified(event) and not is_of(event, build)):
         return answers.superseded_result(state, event.meta)
     failed = replace(
@@ -74,14 +71,11 @@ def fail(moment: Moment) -> Decision:
 
 def cancel(moment: Moment) -> Decision:
     """Give the build up that is under way, and take its Job away; what runs goes on running."""
-    request, state = moment.stimulus, moment.state
-    assert isinstance(request, Requested)
-    event, build = request.event, state.build
-    assert isinstance(event, BuildCancel)
+    event, state = moment.event(BuildCancel), moment.state
+    build = state.build
     if moment.outdated:
         return answers.outdated(state, event.meta)
-    running = build is not None and build.status is BuildStatus.RUNNING
-    if build is None or not running or event.build_id not in (None, build.build_id):
+    if build is None or not build.is_running or event.build_id not in (None, build.build_id):
         return answers.nothing_to_cancel(state, event.meta)
     cancelled = replace(build, status=BuildStatus.CANCELLED)
     wanted = replace(state, desired_at=moment.time, build=cancelled)
@@ -91,7 +85,7 @@ def cancel(moment: Moment) -> Decision:
 def lost_build(state: FunctionState, now: datetime.datetime) -> BuildFailed | None:
     """Return the failure of a build whose result should have come long ago; None if there is none."""
     build = state.build
-    if build is None or build.status is not BuildStatus.RUNNING or now < build.lost_at:
+    if build is None or not build.is_running or now < build.lost_at:
         return None
     meta = EventMeta(
         id=f"{build.job_name}/lost",
@@ -125,14 +119,12 @@ def is_of(event: BuildComplete | BuildFailed, build: Build) -> bool:
 
 def given_up(build: Build | None) -> Build | None:
     """Return a build as it is once something else is wanted: one that runs is superseded."""
-    if build is None or build.status is not BuildStatus.RUNNING:
-        return build
-    return replace(build, status=BuildStatus.SUPERSEDED)
+    return replace(build, status=BuildStatus.SUPERSEDED) if build and build.is_running else build
 
 
 def _under_way(build: Build | None, now: datetime.datetime) -> TypeGuard[Build]:
     """Whether a build runs whose result can still be expected."""
-    return build is not None and build.status is BuildStatus.RUNNING and now < build.lost_at
+    return build is not None and build.is_running and now < build.lost_at
 
 
 def _new_build(moment: Moment, ready: ContextReady) -> Build:

@@ -55,9 +55,7 @@ def decide(state: FunctionState, stimulus: Stimulus, now: datetime.datetime) -> 
 
 def _delete(moment: Moment) -> Decision:
     """Take the function away and remember that, even if it was never there: a late build.start may follow."""
-    request, state = moment.stimulus, moment.state
-    assert isinstance(request, Requested)
-    meta = request.event.meta
+    state, meta = moment.state, moment.meta
     if moment.outdated:
         return answers.outdated(state, meta)
     gone = FunctionState(

@@ -57,6 +57,11 @@ class Build:
     """Last lines of a failed build's log."""
 
     @property
+    def is_running(self) -> bool:
+        """Whether its Job is under way, as far as anybody has told."""
+        return self.status is BuildStatus.RUNNING
+
+    @property
     def has_job(self) -> bool:
         """Whether its Job belongs in the stack: finished ones stay until Kubernetes expires them."""
         return self.status in {BuildStatus.RUNNING, BuildStatus.SUCCEEDED}
@@ -128,7 +133,7 @@ class FunctionState:
         """Where the function stands."""
         if self.deleted_at is not None:
             return Phase.DELETED
-        running = self.build is not None and self.build.status is BuildStatus.RUNNING
+        running = self.build is not None and self.build.is_running
         if self.deployment is not None:
             return Phase.UPDATING if running else Phase.READY
         if self.build is None:

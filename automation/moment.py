@@ -2,12 +2,15 @@
 
 import datetime
 from dataclasses import dataclass
+from typing import TypeVar
 
 from automation import answers
 from automation.answers import Decision
 from automation.errors import PlatformError
-from automation.events import EventMeta, Reply
+from automation.events import EventMeta, FunctionEvent, Reply
 from automation.model import ApplyStack, Command, FunctionState, Requested, Stimulus, TombstoneExpired
+
+_Event = TypeVar("_Event", bound=FunctionEvent)
 
 
 class InvalidTransition(PlatformError):
@@ -39,14 +42,19 @@ class Moment:
     @property
     def time(self) -> datetime.datetime:
         """When the event happened; a clock that runs ahead of ours does not block what comes after it."""
-        assert not isinstance(self.stimulus, TombstoneExpired)
-        return min(self.stimulus.event.meta.time or self.now, self.now)
+        return min(self.meta.time or self.now, self.now)
 
     @property
     def meta(self) -> EventMeta:
         """The envelope of the event."""
         assert not isinstance(self.stimulus, TombstoneExpired)
         return self.stimulus.event.meta
+
+    def event(self, kind: type[_Event]) -> _Event:
+        """Return the event that has come; the table of transitions says of which class it is."""
+        assert isinstance(self.stimulus, Requested)
+        assert isinstance(self.stimulus.event, kind)
+        return self.stimulus.event
 
     @property
     def outdated(self) -> bool:
@@ -56,7 +64,7 @@ class Moment:
     def settle(self, state: FunctionState, answer: Reply, *first: Command) -> Decision:
         """Record the answer in the new state, apply it, then give the answer."""
         assert not isinstance(self.stimulus, TombstoneExpired)
-        meta = self.stimulus.event.meta
+        meta = self.meta
         superseded = self.stimulus.superseded
         recorded = answers.remember(state, meta, answer, superseded, self.now)
         apply = ApplyStack(cause=meta.id, message=f"{meta.type} {meta.id}: {answer.status}")

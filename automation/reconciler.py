@@ -10,7 +10,7 @@ from typing import Final
 
 from automation.errors import PlatformError
 from automation.events import FunctionId
-from automation.model import Build, BuildStatus
+from automation.model import Build
 from automation.ports import BuildObserver
 from automation.reconciliation import Finding, finding
 
@@ -54,7 +54,7 @@ class Reconciler:
             build = self._latest_build(found.function)
             if build is None or build.job_name != found.build.job_name:
                 return False  # its record may be yet to come: a Job is there before it is recorded
-            if build.status is not BuildStatus.RUNNING:
+            if not build.is_running:
                 self._settled |= {uid}
                 return False
             self._observer.report(found.event(self._log_of(found)))

@@ -13,7 +13,7 @@ from automation.events import FunctionId
 from components.manifests import kaniko
 from monitor.events import Message, message
 from monitor.failures import Diagnosis, Reason
-from monitor.settings import Build
+from monitor.settings import Build, InvalidSettings, build_from
 from monitor.verdict import Pod, Rules, Verdict, Waiting, created_at, verdict, waiting
 
 GRACE: Final = datetime.timedelta(seconds=60)
@@ -74,20 +74,10 @@ def _described(job: Json) -> Build | None:
         if container["name"] == kaniko.MONITOR
         for variable in container.get("env") or ()
     }
-    required = ("THIRD_PARTY_ID", "PARSER_ID", "BUILD_JOB_NAME", "IMAGE_URI")
-    if not all(env.get(name) for name in required):
+    try:
+        return build_from(env)
+    except InvalidSettings:
         return None
-    third_party, parser, job_name, image = (env[name] for name in required)
-    return Build(
-        third_party_id=third_party,
-        parser_id=parser,
-        job_name=job_name,
-        image_uri=image,
-        build_id=env.get("BUILD_ID", ""),
-        content_hash=env.get("CONTENT_HASH", ""),
-        correlation_id=env.get("CORRELATION_ID", ""),
-        traceparent=env.get("TRACEPARENT", ""),
-    )
 
 
 def _rules(job: Json) -> Rules:

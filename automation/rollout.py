@@ -8,7 +8,7 @@ from automation.answers import Decision
 from automation.building import given_up, identified, is_of
 from automation.errors import InvalidEvent
 from automation.events import BuildComplete, FunctionRollback
-from automation.model import GIVEN_UP, Build, BuildStatus, Deployment, FunctionState, Requested
+from automation.model import GIVEN_UP, Build, BuildStatus, Deployment, FunctionState
 from automation.moment import Moment
 
 KEPT: Final = 10
@@ -17,10 +17,7 @@ KEPT: Final = 10
 
 def succeed(moment: Moment) -> Decision:
     """An image is there: roll it out if it is the current build's, or if nobody knows better."""
-    request, state = moment.stimulus, moment.state
-    assert isinstance(request, Requested)
-    event = request.event
-    assert isinstance(event, BuildComplete)
+    event, state = moment.event(BuildComplete), moment.state
     if not identified(event):
         return _adopt(moment, event)
     build = state.build
@@ -33,16 +30,12 @@ def succeed(moment: Moment) -> Decision:
 
 def late(moment: Moment) -> Decision:
     """A result that nothing waits for."""
-    assert isinstance(moment.stimulus, Requested)
-    return answers.superseded_result(moment.state, moment.stimulus.event.meta)
+    return answers.superseded_result(moment.state, moment.meta)
 
 
 def rollback(moment: Moment) -> Decision:
     """Roll an earlier deployment out again; a build under way is given up, or it would undo that."""
-    request, state = moment.stimulus, moment.state
-    assert isinstance(request, Requested)
-    event = request.event
-    assert isinstance(event, FunctionRollback)
+    event, state = moment.event(FunctionRollback), moment.state
     if moment.outdated:
         return answers.outdated(state, event.meta)
     target = _target(state, event.revision)
@@ -122,7 +115,7 @@ def _adopt(moment: Moment, event: BuildComplete) -> Decision:
         if build.status is BuildStatus.SUCCEEDED:
             return answers.already_rolled_out(state, event.meta)
         return _roll_out(moment, build, image)
-    if build and build.status is BuildStatus.RUNNING:
+    if build and build.is_running:
         return answers.superseded_result(state, event.meta)
     if moment.outdated:
         return answers.outdated(state, event.meta)

@@ -64,9 +64,16 @@ def settings_from(environ: Mapping[str, str]) -> Settings:
         ca_file=environ.get("KUBE_CA_FILE", ""),
         broker_url=reader.url("BROKER_URL", ""),
     )
-    if reader.problems:
-        raise InvalidSettings("; ".join(reader.problems))
+    reader.finish()
     return settings
+
+
+def build_from(environ: Mapping[str, str]) -> Build:
+    """Read which build it is, and nothing else. Raises InvalidSettings with every problem found."""
+    reader = _Reader(environ)
+    build = _build(reader)
+    reader.finish()
+    return build
 
 
 def _build(reader: "_Reader") -> Build:
@@ -95,6 +102,10 @@ class _Reader:
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.environ = environ
         self.problems: list[str] = []
+
+    def finish(self) -> None:
+        if self.problems:
+            raise InvalidSettings("; ".join(self.problems))
 
     def required(self, name: str) -> str:
         value = self.environ.get(name, "")
