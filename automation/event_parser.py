@@ -1,4 +1,4 @@
-"""CloudEvent attributes and data in, a typed event out: the home of the type names and of what each carries.
+"""CloudEvent attributes and data in, a typed event out: the home of which types are carried out, and as what.
 
 Pure, standard library only. The service calls `parse` with the attributes of a CloudEvent and its decoded
 JSON. Two generations of type names lead to the same events: docs/decisions/0010-event-types.md and
@@ -7,14 +7,14 @@ JSON. Two generations of type names lead to the same events: docs/decisions/0010
 
 import datetime
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
 from automation import event_fields as syntax
 from automation import event_identity as identity
-from automation.errors import InvalidEvent
 from automation.event_fields import Fields, shown
+from automation.event_reading import Reading, Rule, refusal
+from automation.event_types import LEGACY, NEWER, TYPES
 from automation.events import (
     BuildCancel,
     BuildComplete,
@@ -22,15 +22,11 @@ from automation.events import (
     BuildStart,
     Event,
     EventMeta,
-    FunctionId,
     FunctionRollback,
     Notice,
     ServiceDelete,
 )
 from automation.languages import RUNTIMES
-
-LEGACY: Final = "network.notifi.lambda."
-NEWER: Final = "io.knative.lambda."
 
 MAX_MESSAGE_CHARACTERS: Final = 2048
 MAX_LOG_TAIL_CHARACTERS: Final = 8192
@@ -70,22 +66,15 @@ def parse(attributes: Mapping[str, Any], data: Any, *, correlation_id: str, trac
     if rule is None:
         raise refusal([*problems, *_type_problem(meta.type)])
     fields = _object(data, rule, problems)
-    event = rule.build(_Reading(meta, rule.identify(meta, fields), fields, attributes.get("dataschema")))
+    event = rule.build(Reading(meta, rule.identify(meta, fields), fields, attributes.get("dataschema")))
     if problems:
         raise refusal(problems)
     return event
 
 
-def refusal(problems: list[str]) -> InvalidEvent:
-    """Return the error for an event with these problems, at least one."""
-    unique = tuple(dict.fromkeys(problems))
-    message = unique[0] if len(unique) == 1 else f"the event has {len(unique)} problems; see details"
-    return InvalidEvent(message, details=unique)
-
-
 def label(event_type: str) -> str:
     """Return the type as a metric label: itself when the contract has it, else `unknown`."""
-    return event_type if event_type in _RULES or event_type in NOT_SERVED else "unknown"
+    return event_type if event_type in TYPES else "unknown"
 
 
 def _type_problem(event_type: str) -> list[str]:
@@ -143,30 +132,14 @@ def _moment(value: Any) -> datetime.datetime | None:
         return None
 
 
-def _object(data: Any, rule: "_Rule", problems: list[str]) -> Fields:
+def _object(data: Any, rule: Rule, problems: list[str]) -> Fields:
     """Return the data's fields; only a notice may carry something else than an object."""
     if data is not None and not isinstance(data, dict) and rule.build not in _NOTICES:
         problems.append(f"data: {shown(data)} is not allowed; allowed: a JSON object")
     return Fields(data if isinstance(data, dict) else {}, problems)
 
 
-@dataclass(frozen=True)
-class _Reading:
-    """An event half read: its envelope, its function (None only for notices), its data."""
-
-    meta: EventMeta
-    function: FunctionId | None
-    fields: Fields
-    dataschema: Any
-
-    @property
-    def required_function(self) -> FunctionId:
-        """The function of an event that cannot be without one."""
-        assert self.function is not None, "only notices are identified by `if_named`"
-        return self.function
-
-
-def _build_start(reading: _Reading) -> BuildStart:
+def _build_start(reading: Reading) -> BuildStart:
     fields = reading.fields
     language = fields.choice("language", allowed=tuple(RUNTIMES))
     runtime = fields.choice("runtime", allowed=RUNTIMES[language] if language else _ANY_RUNTIME)
@@ -188,7 +161,7 @@ def _language_of(runtime: str | None) -> str | None:
     return next((language for language, runtimes in RUNTIMES.items() if runtime in runtimes), None)
 
 
-def _versioned_build_start(reading: _Reading) -> BuildStart:
+def _versioned_build_start(reading: Reading) -> BuildStart:
     """Hold data to the schema version that `dataschema` names; without one the two ids are enough."""
     fields, schema = reading.fields, reading.dataschema
     if schema is not None:
@@ -209,12 +182,12 @@ def _check_schema(version: str, fields: Fields) -> None:
         fields.required("priority", syntax=_PRIORITY)
 
 
-def _successful_build(reading: _Reading) -> BuildComplete:
+def _successful_build(reading: Reading) -> BuildComplete:
     reading.fields.required("status", syntax=_SUCCESS)
     return _build_complete(reading)
 
 
-def _build_complete(reading: _Reading) -> BuildComplete:
+def _build_complete(reading: Reading) -> BuildComplete:
     fields = reading.fields
     image = fields.required("image_uri", "imageURI", syntax=syntax.IMAGE)
     digest = fields.text("image_digest", "digest", syntax=syntax.DIGEST)
@@ -235,7 +208,7 @@ def _build_complete(reading: _Reading) -> BuildComplete:
     )
 
 
-def _build_failed(reading: _Reading) -> BuildFailed:
+def _build_failed(reading: Reading) -> BuildFailed:
     fields = reading.fields
     fields.choice("status", allowed=_FAILED)
     reason, message = _cause(reading.meta, fields)
@@ -269,12 +242,12 @@ def _duration(fields: Fields) -> float | None:
     return None if milliseconds is None else milliseconds / 1000
 
 
-def _service_delete(reading: _Reading) -> ServiceDelete:
+def _service_delete(reading: Reading) -> ServiceDelete:
     reason = reading.fields.prose("reason", limit=MAX_MESSAGE_CHARACTERS)
     return ServiceDelete(meta=reading.meta, function=reading.required_function, reason=reason)
 
 
-def _build_cancel(reading: _Reading) -> BuildCancel:
+def _build_cancel(reading: Reading) -> BuildCancel:
     return BuildCancel(
         meta=reading.meta,
         function=reading.required_function,
@@ -283,7 +256,7 @@ def _build_cancel(reading: _Reading) -> BuildCancel:
     )
 
 
-def _rollback(reading: _Reading) -> FunctionRollback:
+def _rollback(reading: Reading) -> FunctionRollback:
     revision = reading.fields.value("revision")
     number = isinstance(revision, int) and not isinstance(revision, bool)
     fields = Fields({"revision": str(revision) if number else revision}, reading.fields.problems)
@@ -295,7 +268,7 @@ def _rollback(reading: _Reading) -> FunctionRollback:
     )
 
 
-def _notice(kind: str) -> Callable[[_Reading], Notice]:
+def _notice(kind: str) -> Callable[[Reading], Notice]:
     return lambda reading: Notice(meta=reading.meta, kind=kind, function=reading.function)
 
 
@@ -306,55 +279,32 @@ _parser_failed = _notice("parser.failed")
 _NOTICES: Final = (_job_start, _parser_start, _parser_complete, _parser_failed)
 
 
-@dataclass(frozen=True)
-class _Rule:
-    """How events of one type are read: which function they are about, and what they become."""
-
-    identify: Callable[[EventMeta, Fields], FunctionId | None]
-    build: Callable[[_Reading], Event]
-
-
-_RULES: Final[Mapping[str, _Rule]] = MappingProxyType(
+_RULES: Final[Mapping[str, Rule]] = MappingProxyType(
     {
-        LEGACY + "build.start": _Rule(identity.from_ids, _versioned_build_start),
-        LEGACY + "build.complete": _Rule(identity.from_ids, _successful_build),
-        LEGACY + "build.failed": _Rule(identity.from_ids, _build_failed),
-        LEGACY + "job.start": _Rule(identity.from_ids, _job_start),
-        LEGACY + "parser.start": _Rule(identity.if_named, _parser_start),
-        LEGACY + "parser.complete": _Rule(identity.if_named, _parser_complete),
-        LEGACY + "service.delete": _Rule(identity.from_ids, _service_delete),
-        NEWER + "command.build.start": _Rule(identity.from_name, _build_start),
-        NEWER + "command.build.retry": _Rule(identity.from_name, _build_start),
-        NEWER + "command.build.cancel": _Rule(identity.from_name, _build_cancel),
-        NEWER + "command.function.rollback": _Rule(identity.from_name, _rollback),
-        NEWER + "command.service.delete": _Rule(identity.from_name, _service_delete),
-        NEWER + "lifecycle.build.completed": _Rule(identity.from_name, _build_complete),
-        NEWER + "lifecycle.build.failed": _Rule(identity.from_name, _build_failed),
-        NEWER + "lifecycle.build.timeout": _Rule(identity.from_name, _build_failed),
-        NEWER + "invoke.async": _Rule(identity.if_named, _parser_start),
-        NEWER + "response.success": _Rule(identity.if_named, _parser_complete),
-        NEWER + "response.error": _Rule(identity.if_named, _parser_failed),
-        NEWER + "response.timeout": _Rule(identity.if_named, _parser_failed),
+        LEGACY + "build.start": Rule(identity.from_ids, _versioned_build_start),
+        LEGACY + "build.complete": Rule(identity.from_ids, _successful_build),
+        LEGACY + "build.failed": Rule(identity.from_ids, _build_failed),
+        LEGACY + "job.start": Rule(identity.from_ids, _job_start),
+        LEGACY + "parser.start": Rule(identity.if_named, _parser_start),
+        LEGACY + "parser.complete": Rule(identity.if_named, _parser_complete),
+        LEGACY + "service.delete": Rule(identity.from_ids, _service_delete),
+        NEWER + "command.build.start": Rule(identity.from_name, _build_start),
+        NEWER + "command.build.retry": Rule(identity.from_name, _build_start),
+        NEWER + "command.build.cancel": Rule(identity.from_name, _build_cancel),
+        NEWER + "command.function.rollback": Rule(identity.from_name, _rollback),
+        NEWER + "command.service.delete": Rule(identity.from_name, _service_delete),
+        NEWER + "lifecycle.build.completed": Rule(identity.from_name, _build_complete),
+        NEWER + "lifecycle.build.failed": Rule(identity.from_name, _build_failed),
+        NEWER + "lifecycle.build.timeout": Rule(identity.from_name, _build_failed),
+        NEWER + "invoke.async": Rule(identity.if_named, _parser_start),
+        NEWER + "response.success": Rule(identity.if_named, _parser_complete),
+        NEWER + "response.error": Rule(identity.if_named, _parser_failed),
+        NEWER + "response.timeout": Rule(identity.if_named, _parser_failed),
     }
 )
 
 SERVED: Final = tuple(_RULES)
 """Every type that is accepted."""
 
-NOT_SERVED: Final = frozenset(
-    NEWER + name
-    for name in (
-        "command.function.deploy",
-        "command.service.create",
-        "command.service.update",
-        *(f"lifecycle.function.{state}" for state in ("created", "updated", "deleted", "ready", "degraded")),
-        *(f"lifecycle.build.{state}" for state in ("started", "progressing", "cancelled")),
-        *(f"lifecycle.service.{state}" for state in ("created", "updated", "deleted", "ready", "scaled")),
-        "invoke.sync",
-        "invoke.scheduled",
-        "invoke.retry",
-        *(f"notification.alert.{severity}" for severity in ("critical", "warning", "info")),
-        *(f"notification.audit.{event}" for event in ("access", "change")),
-    )
-)
-"""Types of the contract that nothing here carries out yet; they are refused by name."""
+NOT_SERVED: Final = frozenset(TYPES) - frozenset(SERVED)
+"""Types of the contract that nothing here carries out when they are sent; they are refused by name."""

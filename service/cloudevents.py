@@ -26,7 +26,7 @@ from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 
 from automation.errors import InvalidEvent
-from automation.event_parser import refusal
+from automation.event_reading import refusal
 from automation.events import EventMeta, Reply
 from service import strict_json
 from service.strict_json import InvalidJson
