@@ -12,9 +12,10 @@ from typing import Any, Final
 
 from automation import event_fields as syntax
 from automation import event_identity as identity
+from automation import event_versions
 from automation.event_fields import Fields, shown
 from automation.event_reading import Reading, Rule, refusal
-from automation.event_types import LEGACY, NEWER, TYPES
+from automation.event_types import LEGACY, NEWER, TYPES, UNVERSIONED
 from automation.events import (
     BuildCancel,
     BuildComplete,
@@ -49,7 +50,6 @@ _ANY_RUNTIME: Final = tuple(runtime for runtimes in RUNTIMES.values() for runtim
 _FAILED: Final = ("failed", "failure", "error", "timeout", "cancelled")
 _SUCCESS: Final = syntax.one_of("success")
 _PRIORITY: Final = syntax.one_of("low", "normal", "high", "urgent")
-_SCHEMA_VERSIONS: Final = ("v1.0", "v2.0")
 _MAX_SEQUENCE: Final = 2**63 - 1
 _MAX_DURATION_MS: Final = 7 * 24 * 3600 * 1000
 
@@ -66,7 +66,8 @@ def parse(attributes: Mapping[str, Any], data: Any, *, correlation_id: str, trac
     if rule is None:
         raise refusal([*problems, *_type_problem(meta.type)])
     fields = _object(data, rule, problems)
-    event = rule.build(Reading(meta, rule.identify(meta, fields), fields, attributes.get("dataschema")))
+    version = event_versions.named(meta.type, attributes.get("dataschema"), fields)
+    event = rule.build(Reading(meta, rule.identify(meta, fields), fields, version))
     if problems:
         raise refusal(problems)
     return event
@@ -162,24 +163,15 @@ def _language_of(runtime: str | None) -> str | None:
 
 
 def _versioned_build_start(reading: Reading) -> BuildStart:
-    """Hold data to the schema version that `dataschema` names; without one the two ids are enough."""
-    fields, schema = reading.fields, reading.dataschema
-    if schema is not None:
-        version = str(schema).rstrip("/").rpartition("/")[2]
-        if version in _SCHEMA_VERSIONS:
-            _check_schema(version, fields)
-        else:
-            wanted = f"none, or a URI whose last part is {' or '.join(_SCHEMA_VERSIONS)}"
-            fields.note("dataschema", f"{shown(schema)} names no known version; allowed: {wanted}")
-    return _build_start(reading)
-
-
-def _check_schema(version: str, fields: Fields) -> None:
-    fields.required("build_id", syntax=syntax.BUILD_ID)
-    fields.required("context_id", syntax=syntax.PRINTABLE)
-    if version == "v2.0":
+    """Hold data to the version that it is of; of the one that names none the two ids are enough."""
+    fields, version = reading.fields, reading.version
+    if version != UNVERSIONED:
+        fields.required("build_id", syntax=syntax.BUILD_ID)
+        fields.required("context_id", syntax=syntax.PRINTABLE)
+    if version == event_versions.SECOND_VERSION:
         fields.required("organization_id", syntax=syntax.NAME)
         fields.required("priority", syntax=_PRIORITY)
+    return _build_start(reading)
 
 
 def _successful_build(reading: Reading) -> BuildComplete:

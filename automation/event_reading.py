@@ -6,7 +6,6 @@ Pure. The rules of related types live together in a module (`event_parser` has t
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from automation.errors import InvalidEvent
 from automation.event_fields import Fields
@@ -20,7 +19,8 @@ class Reading:
     meta: EventMeta
     function: FunctionId | None
     fields: Fields
-    dataschema: Any
+    version: str
+    """Of its data, see `event_versions`."""
 
     @property
     def required_function(self) -> FunctionId:

@@ -1,8 +1,9 @@
 """The Starlette application: routes, and the HTTP handler at the head of the pipeline."""
 
 import contextlib
+import functools
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -14,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from service import rest
+from service import rest, schemas
 from service.boundary import Boundary
 from service.handlers import CloudEventHandler, EventHandler
 from service.health import Health
@@ -26,6 +27,8 @@ from service.tokens import Tokens
 
 EVENT_PATHS: Final = ("/", "/events", "/cloud-events", "/cloudevents", "/build")
 """Where events are taken: the contract's two paths, and the aliases that older senders use."""
+
+ReadBody = Callable[[Request], Awaitable[bytes]]
 
 MIN_CLOSE_SECONDS: Final = 1.0
 """What automation gets to close even when requests have used up the grace."""
@@ -54,18 +57,14 @@ class AppSettings:
 class HttpHandler:
     """Takes events over HTTP."""
 
-    def __init__(self, cloud_events: CloudEventHandler, health: Health, settings: AppSettings) -> None:
+    def __init__(self, cloud_events: CloudEventHandler, health: Health, read: ReadBody) -> None:
         self._cloud_events = cloud_events
         self._health = health
-        self._settings = settings
+        self._read = read
 
     async def receive(self, request: Request) -> Response:
         """Answer one POST with an event in it."""
-        body = await read_body(
-            request,
-            limit_bytes=self._settings.max_body_bytes,
-            timeout_seconds=self._settings.body_timeout_seconds,
-        )
+        body = await self._read(request)
         answer = await self._cloud_events.handle(request.headers.items(), body, request.state.trail)
         # While draining, clients that keep connections open are sent elsewhere.
         closing = {"connection": "close"} if self._health.draining else {}
@@ -79,7 +78,10 @@ def create_app(automation: Automation, settings: AppSettings) -> Starlette:
     health = Health(automation, metrics)
     limits = RateLimits(settings.build_rate, settings.third_party_build_rate, time.monotonic)
     events = EventHandler(automation, metrics, limits, timeout_seconds=settings.request_timeout_seconds)
-    handler = HttpHandler(CloudEventHandler(events, metrics, source=settings.source), health, settings)
+    read = functools.partial(
+        read_body, limit_bytes=settings.max_body_bytes, timeout_seconds=settings.body_timeout_seconds
+    )
+    handler = HttpHandler(CloudEventHandler(events, metrics, source=settings.source), health, read)
 
     async def scrape(request: Request) -> Response:
         body, content_type = metrics.render(request.headers.get("accept", ""))
@@ -90,6 +92,7 @@ def create_app(automation: Automation, settings: AppSettings) -> Starlette:
         *(Route(path, health.live) for path in ("/health", "/healthz")),
         *(Route(path, health.ready) for path in ("/ready", "/readyz")),
         Route("/metrics", scrape),
+        *schemas.routes(read),
         *rest.routes(automation, Tokens(settings.api_tokens_file), draining=lambda: health.draining),
     ]
     app = Starlette(
