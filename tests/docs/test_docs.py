@@ -149,7 +149,7 @@ def test_every_curl_example_of_a_function_is_a_call_that_its_wrapper_takes(curl)
 
     headers, body = curl.message()
 
-    assert decode_call(dict(headers), body, new_id="new").event == json.loads(curl.body)
+    assert decode_call(dict(headers), body, new_id=lambda: "new").event == json.loads(curl.body)
 
 
 @pytest.mark.parametrize("text", EVENT_EXAMPLES)

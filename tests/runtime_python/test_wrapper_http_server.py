@@ -8,7 +8,7 @@ import pytest
 from wrapper_process import PATIENCE_SECONDS, Function
 
 from runtimes.python.wrapper.http11 import Request, Response
-from runtimes.python.wrapper.server import Limits, Server
+from runtimes.python.wrapper.server import Connection, Limits, Server
 
 EVENT = (
     b"POST / HTTP/1.1\r\nHost: f\r\nContent-Type: application/json\r\nContent-Length: 2\r\n"
@@ -105,7 +105,7 @@ def serve():
     """Run a server in this process; the limits are the test's."""
     servers: list[tuple[Server, threading.Thread]] = []
 
-    def start(application=lambda request: Response(200), **limits: float) -> Server:
+    def start(application=lambda request, connection: Response(200), **limits: float) -> Server:
         server = Server(application, host="127.0.0.1", port=0, limits=Limits(**limits))
         thread = threading.Thread(target=server.serve)
         thread.start()
@@ -176,7 +176,7 @@ def test_a_full_house_is_said_at_once(serve) -> None:
 def test_a_peer_that_leaves_disturbs_nobody(serve) -> None:
     entered, release = threading.Event(), threading.Event()
 
-    def application(request: Request) -> Response:
+    def application(request: Request, connection: Connection) -> Response:
         entered.set()
         release.wait(PATIENCE_SECONDS)
         return Response(200, (), b"x" * 10_000_000 if request.path == "/big" else b"ok")
@@ -195,7 +195,7 @@ def test_a_peer_that_leaves_disturbs_nobody(serve) -> None:
 def test_a_connection_made_before_the_stop_is_served(serve) -> None:
     entered, release = threading.Event(), threading.Event()
 
-    def application(request: Request) -> Response:
+    def application(request: Request, connection: Connection) -> Response:
         entered.set()
         release.wait(PATIENCE_SECONDS)
         return Response(200, (), b"late")

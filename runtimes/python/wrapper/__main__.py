@@ -47,6 +47,7 @@ def _serve(settings: Settings, handler: handlers.Handler) -> int:
     limits = Limits(max_body_bytes=settings.max_body_bytes)
     server = Server(app, host=settings.host, port=settings.port, limits=limits)
     server.stop_on(signal.SIGTERM, signal.SIGINT)
+    app.watch()
     app.metrics.ready(_age_seconds())
     _log.info(
         "ready",
@@ -87,6 +88,7 @@ def _age_seconds() -> float:
 
 def _exit(status: int) -> None:
     """End the process with this status even when the parser's own threads do not want to end."""
+    logs.flush()
     deadline = threading.Timer(EXIT_SECONDS, os._exit, (status,))
     deadline.daemon = True
     deadline.start()

@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from . import failures, replies
+from . import failures, logs, replies
 from .context import Context, correlation_id, current, make_context, new_id, parse_trace
 from .events import Call, Event, InvalidEvent, decode
 from .events import Envelope as _Envelope
@@ -14,6 +14,7 @@ from .handlers import Handler
 from .http11 import Request, Response
 from .invoker import Invoker, Outcome
 from .metrics import CONTENT_TYPE, Metrics
+from .server import Connection
 from .settings import Settings
 
 _log = logging.getLogger("wrapper")
@@ -38,10 +39,14 @@ class App:
             on_stuck=self._fail,
         )
 
-    def __call__(self, request: Request) -> Response:
-        """Answer a request."""
+    def watch(self) -> None:
+        """Guard the time of calls from now on."""
+        self._invoker.watch()
+
+    def __call__(self, request: Request, connection: Connection) -> Response | None:
+        """Answer a request; None when it was answered early, because its time was over."""
         if request.path == "/" and request.method == "POST":
-            return self._event(request)
+            return self._event(request, connection)
         if request.path == "/":
             return _problem(405, f"{request.method} / is not served; POST an event", ("Allow", "POST"))
         if request.path not in _HEALTH_PATHS and request.path != "/metrics":
@@ -67,18 +72,23 @@ class App:
             return Response(200, (_JSON,), b'{"status":"healthy"}')
         return _problem(503, "a handler is stuck" if self.stuck else "shutting down")
 
-    def _event(self, request: Request) -> Response:
-        new = new_id()
+    def _event(self, request: Request, connection: Connection) -> Response | None:
         try:
-            call = decode(request.headers, request.body, new_id=new)
+            call = decode(request.headers, request.body, new_id=new_id)
         except InvalidEvent as error:
-            empty = Call(Event(_Envelope(new, "", ""), None))
+            empty = Call(Event(_Envelope(new_id(), "", ""), None))
             return self._refuse(self._context(request, empty, False), failures.invalid_request(str(error)))
         if not self._accepting:
             return self._refuse(self._context(request, call, False), failures.shutting_down())
-        cold_start = self.metrics.begin()
-        context = self._context(request, call, cold_start)
-        outcome = self._invoker.call(call.event, context)
+        context = self._context(request, call, self.metrics.begin())
+
+        def on_late(outcome: Outcome) -> None:
+            connection.answer_early(self._end(context, outcome))
+
+        outcome = self._invoker.call(call.event, context, on_late)
+        return None if outcome is None else self._end(context, outcome)
+
+    def _end(self, context: Context, outcome: Outcome) -> Response:
         self.metrics.end(outcome.duration_seconds, outcome.failure.kind if outcome.failure else None)
         return self._answer(context, outcome)
 
@@ -99,23 +109,23 @@ class App:
         return self._answer(context, Outcome(None, failure, 0.0))
 
     def _answer(self, context: Context, outcome: Outcome) -> Response:
-        token = current.set(context)
-        _log_outcome(outcome)
-        current.reset(token)
+        _log_outcome(context, outcome)
         return replies.reply(
             context, outcome, memory_used_mb=_memory_mb(), debug=self._settings.log_level == "debug"
         )
 
 
-def _log_outcome(outcome: Outcome) -> None:
+def _log_outcome(context: Context, outcome: Outcome) -> None:
     failure, duration = outcome.failure, round(outcome.duration_seconds * 1000, 3)
     if failure is None:
-        _log.info("the event was handled", extra={"duration_ms": duration})
+        logs.handled(context, duration)
         return
     extra = {"duration_ms": duration, "error_code": failure.code, "error": failure.message}
     if failure.stack:
         extra["stack"] = failure.stack
+    token = current.set(context)
     _log.error("the event was not handled", extra=extra)
+    current.reset(token)
 
 
 def _problem(status: int, message: str, *headers: tuple[str, str]) -> Response:

@@ -14,9 +14,10 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, NamedTuple, NoReturn
 
 DIRECT_TYPE = "io.knative.lambda.invoke.sync"
 DIRECT_SOURCE = "io.knative.lambda/direct"
@@ -33,8 +34,7 @@ class InvalidEvent(Exception):
     """The request holds no event; the text lists every problem. The sender's fault, never worth a retry."""
 
 
-@dataclass(frozen=True)
-class Envelope:
+class Envelope(NamedTuple):
     """An event's context attributes, all of them as text, and what an invocation event adds."""
 
     id: str
@@ -45,7 +45,7 @@ class Envelope:
     specversion: str = "1.0"
     datacontenttype: str | None = "application/json"
     dataschema: str | None = None
-    extensions: Mapping[str, str] = field(default_factory=dict)
+    extensions: Mapping[str, str] = MappingProxyType({})
 
 
 class Event(dict[str, Any]):
@@ -55,16 +55,12 @@ class Event(dict[str, Any]):
     """
 
     def __init__(self, envelope: Envelope, data: Any) -> None:
-        super().__init__(data if isinstance(data, dict) else {})
+        super().__init__(data if isinstance(data, dict) else ())
         self.envelope = envelope
         """All context attributes, extensions included."""
         self.data = data
         """The data as it came: any JSON value, None when the event has none."""
-        self.id = envelope.id
-        self.source = envelope.source
-        self.type = envelope.type
-        self.subject = envelope.subject
-        self.time = envelope.time
+        self.id, self.source, self.type, self.subject, self.time = envelope[:5]
 
     def __missing__(self, key: str) -> Any:
         if key in _ENVELOPE:
@@ -79,7 +75,7 @@ class Event(dict[str, Any]):
         return default if value is None else value
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Call:
     """A decoded request: the event, and the ids that an invocation event asked for."""
 
@@ -88,12 +84,14 @@ class Call:
     correlation_id: str | None = None
 
 
-def decode(headers: Mapping[str, str], body: bytes, *, new_id: str) -> Call:
-    """Decode a request whose header names are lower case; `new_id` names an event that has no id of its own.
+def decode(headers: Mapping[str, str], body: bytes, *, new_id: Callable[[], str]) -> Call:
+    """Decode a request whose header names are lower case; `new_id` makes an id for an event that has none.
 
     Raises InvalidEvent.
     """
-    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    media_type = headers.get("content-type", "")
+    if media_type != "application/json":
+        media_type = media_type.partition(";")[0].strip().lower()
     if media_type == "application/cloudevents+json":
         envelope, data = _structured(body)
     elif media_type.startswith("application/cloudevents"):
@@ -114,16 +112,16 @@ def _unwrapped(envelope: Envelope, data: Mapping[str, Any]) -> Call:
 
 
 def _binary_or_plain(
-    headers: Mapping[str, str], media_type: str, body: bytes, new_id: str
+    headers: Mapping[str, str], media_type: str, body: bytes, new_id: Callable[[], str]
 ) -> tuple[Envelope, Any]:
-    if body and not _JSON_TYPE.fullmatch(media_type):
+    if body and media_type != "application/json" and not _JSON_TYPE.fullmatch(media_type):
         raise InvalidEvent(
             f"content type {media_type!r}: a body has to be JSON, "
             "as application/json or application/cloudevents+json"
         )
     attributes = {name[3:]: _unquote(value) for name, value in headers.items() if name.startswith("ce-")}
     if not attributes:
-        return Envelope(new_id, DIRECT_SOURCE, DIRECT_TYPE), _json(body)
+        return Envelope(new_id(), DIRECT_SOURCE, DIRECT_TYPE), _json(body)
     if media_type:
         attributes["datacontenttype"] = media_type
     return _envelope(attributes, "the header ce-{}"), _json(body)
@@ -155,20 +153,40 @@ def _texts(document: Mapping[str, Any]) -> dict[str, str]:
     return texts
 
 
-def _envelope(attributes: Mapping[str, str], place: str) -> Envelope:
+def _envelope(attributes: dict[str, str], place: str) -> Envelope:
+    extensions = attributes.keys() - _ENVELOPE
+    if (
+        not all(map(attributes.get, _REQUIRED))
+        or attributes["specversion"] != "1.0"
+        or "data" in attributes
+        or not all(map(_ATTRIBUTE_NAME.fullmatch, extensions))
+    ):
+        raise InvalidEvent("; ".join(_problems(attributes, place)))
+    found = attributes.get
+    return Envelope(
+        attributes["id"],
+        attributes["source"],
+        attributes["type"],
+        found("subject"),
+        found("time"),
+        "1.0",
+        found("datacontenttype", "application/json"),
+        found("dataschema"),
+        {name: attributes[name] for name in extensions},
+    )
+
+
+def _problems(attributes: Mapping[str, str], place: str) -> list[str]:
     problems = [f"{place.format(name)} is missing or empty" for name in _REQUIRED if not attributes.get(name)]
     if attributes.get("specversion", "1.0") not in ("1.0", ""):
         problems.append(f"specversion is {attributes['specversion'][:20]!r}; 1.0 is understood")
-    problems += [
+    if "data" in attributes:
+        problems.append(f"{place.format('data')} is there; data is in the body")
+    return problems + [
         f"{name[:80]!r} is no attribute name (a-z and 0-9)"
         for name in attributes
         if not _ATTRIBUTE_NAME.fullmatch(name)
     ]
-    if problems:
-        raise InvalidEvent("; ".join(problems))
-    known = {name: value for name, value in attributes.items() if name in _ENVELOPE}
-    extensions = {name: value for name, value in attributes.items() if name not in _ENVELOPE}
-    return Envelope(**known, extensions=extensions)
 
 
 def _base64(encoded: Any, envelope: Envelope) -> Any:
@@ -185,7 +203,7 @@ def _json(body: bytes) -> Any:
     if not body:
         return None
     try:
-        return json.loads(body.decode("utf-8"), parse_constant=_no_constant)
+        return _decode_json(body.decode("utf-8"))
     except RecursionError as error:
         raise InvalidEvent("the body is nested too deeply") from error
     except ValueError as error:
@@ -194,6 +212,9 @@ def _json(body: bytes) -> Any:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+_decode_json = json.JSONDecoder(parse_constant=_no_constant).decode
 
 
 def _unquote(value: str) -> str:

@@ -1,16 +1,17 @@
 """Running the handler within its time.
 
-Every call has a thread to itself. When its time is over, an async handler is cancelled; a synchronous
-one cannot be stopped from outside. A handler that has not ended shortly after is stuck: the instance then
-takes no new calls, lets the others finish and is replaced (docs/decisions/0021-stuck-handlers.md), so that
-stuck threads never pile up.
+A call runs in the thread that serves its connection: handing it to another one would cost more than all else
+that the wrapper does. One thread watches the deadlines of all calls. When a call's time is over, it is
+answered from there, and an async handler is cancelled; a synchronous one cannot be stopped from outside. A
+handler that has not ended shortly after is stuck: the instance then takes no new calls, lets the others finish and is
+replaced (docs/decisions/0021-stuck-handlers.md), so that stuck threads never pile up.
 """
 
 import contextlib
 import contextvars
+import functools
 import inspect
 import json
-import queue
 import sys
 import threading
 import time
@@ -32,7 +33,7 @@ GRACE_SECONDS = 0.5
 """How long after its time a handler may still end without being taken for stuck."""
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Outcome:
     """How a call ended: the result as JSON text, or why there is none; never both."""
 
@@ -50,75 +51,104 @@ class Invoker:
         self._handler = handler
         self._timeout_seconds = timeout_seconds
         self._max_concurrency = max_concurrency
-        self._places = threading.Semaphore(max_concurrency)
         self._on_stuck = on_stuck
         self._loop = _Loop()
-        self._workers = _Workers()
+        self._running: set[_Task] = set()
+        """Handlers that have not ended, late ones included."""
+        self._lock = threading.Lock()
+        self._place_free = threading.Condition(self._lock)
+        self._waiting = 0
+        self._looked_at = threading.Condition(self._lock)
+        self._next_look = float("inf")
+        """When the watching thread looks at the deadlines again."""
 
-    def call(self, event: Event, context: Context) -> Outcome:
-        """Run the handler and return how it ended; `on_stuck` is called when it did not end at all."""
-        started = time.monotonic()
-        if not self._places.acquire(timeout=self._timeout_seconds):
-            return Outcome(None, failures.saturated(self._max_concurrency), time.monotonic() - started)
-        started = time.monotonic()
-        task = _Task(self._handler, event, context, self._loop)
-        self._workers.run(task, self._places.release)
-        if task.wait(self._timeout_seconds):
-            return Outcome(task.result, task.failure, time.monotonic() - started)
+    def watch(self) -> None:
+        """Start to watch the deadlines."""
+        threading.Thread(target=self._watch, name="deadlines", daemon=True).start()
+
+    def call(self, event: Event, context: Context, on_late: Callable[[Outcome], None]) -> Outcome | None:
+        """Run the handler and return how it ended.
+
+        When it did not end in time, `on_late` was called with the outcome from another thread, and None is
+        returned when the handler ends at last; `on_stuck` is called when it does not.
+        """
+        task = _Task(self._handler, event, context, self._loop, on_late)
+        if not self._enter(task):
+            return Outcome(None, failures.saturated(self._max_concurrency), self._timeout_seconds)
+        contextvars.Context().run(task.run)
+        duration = time.monotonic() - task.began
+        with self._lock:
+            self._running.discard(task)
+            if self._waiting:
+                self._place_free.notify()
+        return None if task.late else Outcome(task.result, task.failure, duration)
+
+    def _enter(self, task: "_Task") -> bool:
+        """Wait for a free place; say whether there was one in time."""
+        with self._lock:
+            if len(self._running) >= self._max_concurrency:
+                self._waiting += 1
+                free = self._place_free.wait_for(
+                    lambda: len(self._running) < self._max_concurrency, self._timeout_seconds
+                )
+                self._waiting -= 1
+                if not free:
+                    return False
+            task.began = time.monotonic()
+            task.due = task.context.deadline = task.began + self._timeout_seconds
+            self._running.add(task)
+            if task.due < self._next_look:
+                self._looked_at.notify()
+            return True
+
+    def _watch(self) -> None:
+        with self._lock:
+            while True:
+                now = time.monotonic()
+                for task in [each for each in self._running if each.due <= now]:
+                    self._overdue(task)
+                # A call that begins from now on is due a whole timeout later, or says so.
+                dues = [each.due for each in self._running]
+                self._next_look = min(dues, default=now + self._timeout_seconds)
+                self._looked_at.wait(max(0.0, self._next_look - time.monotonic()))
+
+    def _overdue(self, task: "_Task") -> None:
+        """Give a call up or, the second time, the instance; in a thread that may wait for a slow peer."""
+        if task.late:
+            task.due = float("inf")
+            action = self._on_stuck
+        else:
+            task.late, task.due = True, task.due + GRACE_SECONDS
+            action = functools.partial(self._give_up, task)
+        threading.Thread(target=action, name="late", daemon=True).start()
+
+    def _give_up(self, task: "_Task") -> None:
         task.cancel()
-        if not task.wait(GRACE_SECONDS):
-            self._on_stuck()
-        return Outcome(None, failures.timed_out(self._timeout_seconds), time.monotonic() - started)
-
-
-class _Workers:
-    """Threads that are kept for the next call: starting one costs more than everything else of a call.
-
-    A stuck thread never comes back. There are as many as calls were ever running at one time.
-    """
-
-    def __init__(self) -> None:
-        self._idle: list[queue.SimpleQueue[tuple[_Task, Callable[[], object]]]] = []
-
-    def run(self, task: "_Task", at_end: Callable[[], object]) -> None:
-        """Run the task in a free thread, then call `at_end`."""
-        try:
-            inbox = self._idle.pop()
-        except IndexError:
-            inbox = queue.SimpleQueue()
-            threading.Thread(target=self._work, args=(inbox,), name="handler", daemon=True).start()
-        inbox.put((task, at_end))
-
-    def _work(self, inbox: "queue.SimpleQueue[tuple[_Task, Callable[[], object]]]") -> None:
-        while True:
-            task, at_end = inbox.get()
-            contextvars.Context().run(task.run)
-            self._idle.append(inbox)
-            task.finish()
-            at_end()
-            del task, at_end
+        failure = failures.timed_out(self._timeout_seconds)
+        task.on_late(Outcome(None, failure, time.monotonic() - task.began))
 
 
 class _Task:
     """One call."""
 
-    def __init__(self, handler: Handler, event: Event, context: Context, loop: "_Loop") -> None:
-        self._handler, self._event, self._context = handler, event, context
+    def __init__(
+        self,
+        handler: Handler,
+        event: Event,
+        context: Context,
+        loop: "_Loop",
+        on_late: Callable[[Outcome], None],
+    ) -> None:
+        self._handler, self._event, self.context = handler, event, context
         self._loop = loop
         self._future: concurrent.futures.Future[Any] | None = None
         self._cancelled = False
-        self._running = threading.Lock()
-        self._running.acquire()
+        self.on_late = on_late
+        self.late = False
+        """It was given up."""
+        self.began = self.due = 0.0
         self.result: str | None = None
         self.failure: Failure | None = None
-
-    def wait(self, seconds: float) -> bool:
-        """Wait for the end; say whether it came within the time."""
-        return self._running.acquire(timeout=seconds)
-
-    def finish(self) -> None:
-        """Let `wait` return. Called once, by the thread that ran the task."""
-        self._running.release()
 
     def cancel(self) -> None:
         """Cancel the handler where that is possible, which is while it awaits."""
@@ -128,10 +158,10 @@ class _Task:
 
     def run(self) -> None:
         """Call the handler and keep its result or failure; never raises."""
-        current.set(self._context)
+        current.set(self.context)
         try:
-            value = self._handler(self._event, self._context)
-            if inspect.isawaitable(value):
+            value = self._handler(self._event, self.context)
+            if type(value) is not dict and inspect.isawaitable(value):
                 value = self._await(value)
             self.result = to_json(value)
         except BaseException as error:  # the top of the parser's code; sys.exit ends the call only
@@ -174,7 +204,7 @@ async def _completed(value: Awaitable[Any]) -> Any:
 def to_json(value: Any) -> str:
     """Return a handler's result as JSON text. Raises ResultNotJson, which says what is in the way."""
     try:
-        return json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"), default=_refuse)
+        return _encode(value)
     except (TypeError, ValueError, RecursionError) as error:
         raise failures.ResultNotJson(
             f"the handler's result is not JSON: {error}; "
@@ -184,3 +214,6 @@ def to_json(value: Any) -> str:
 
 def _refuse(value: object) -> Any:
     raise TypeError(f"it holds a {type(value).__qualname__}")
+
+
+_encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"), default=_refuse).encode

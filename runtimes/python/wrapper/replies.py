@@ -1,8 +1,10 @@
 """Outcomes to HTTP replies, each a response CloudEvent in binary mode. Pure."""
 
+import functools
 import json
 import re
 import time
+from json.encoder import encode_basestring as quoted
 from typing import Any
 
 from .context import Context, new_id
@@ -19,25 +21,18 @@ _KEPT = frozenset(range(0x21, 0x7F)) - {0x22, 0x25}
 
 def reply(context: Context, outcome: Outcome, *, memory_used_mb: float, debug: bool) -> Response:
     """Make the reply to a call; the stack of an error is told only when `debug` is set."""
-    fields: dict[str, Any] = {
-        "functionName": context.function_name,
-        "namespace": context.function_namespace,
-        "invocationId": context.invocation_id,
-        "correlationId": context.correlation_id,
-    }
-    metrics = {
-        "durationMs": round(outcome.duration_seconds * 1000, 3),
-        "coldStart": context.cold_start,
-        "memoryUsedMb": memory_used_mb,
-    }
-    tail = f'"metrics":{_dump(metrics)}}}'
     if outcome.failure is not None:
         status, kind = outcome.failure.status, "timeout" if outcome.failure.status == 504 else "error"
         middle = f'"error":{_dump(_error(outcome.failure, debug))}'
     else:
         status, kind = 200, "success"
         middle = f'"result":{_result(outcome.result or "null")}'
-    body = f"{_dump(fields)[:-1]},{middle},{tail}".encode("utf-8", "backslashreplace")
+    body = (
+        f'{{"functionName":{quoted(context.function_name)},"namespace":{quoted(context.function_namespace)},'
+        f'"invocationId":{quoted(context.invocation_id)},"correlationId":{quoted(context.correlation_id)},'
+        f'{middle},"metrics":{{"durationMs":{round(outcome.duration_seconds * 1000, 3)},'
+        f'"coldStart":{"true" if context.cold_start else "false"},"memoryUsedMb":{memory_used_mb}}}}}'
+    ).encode("utf-8", "backslashreplace")
     return Response(status, _headers(context, kind, status), body)
 
 
@@ -56,23 +51,32 @@ def _result(text: str) -> str:
 
 
 def _headers(context: Context, kind: str, status: int) -> tuple[tuple[str, str], ...]:
-    headers = [
+    name, correlation = quote(context.function_name), context.correlation_id
+    headers: tuple[tuple[str, str], ...] = (
         ("Content-Type", "application/json"),
         ("ce-specversion", "1.0"),
         ("ce-id", new_id()),
         ("ce-type", RESPONSE_PREFIX + kind),
-        ("ce-source", quote(f"io.knative.lambda/{context.function_name}")),
-        ("ce-subject", quote(context.function_name)),
-        ("ce-time", time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())),
-        ("ce-correlationid", quote(context.correlation_id)),
+        ("ce-source", f"io.knative.lambda/{name}"),
+        ("ce-subject", name),
+        ("ce-time", _time(int(time.time()))),
+        ("ce-correlationid", quote(correlation)),
         ("ce-causationid", quote(context.event.id)),
-        ("X-Correlation-ID", context.correlation_id),
-    ]
+        ("X-Correlation-ID", correlation),
+    )
     if context.trace.traceparent:
-        headers += [("ce-traceparent", context.trace.traceparent), ("X-Trace-ID", context.trace.trace_id)]
+        headers += (
+            ("ce-traceparent", context.trace.traceparent),
+            ("X-Trace-ID", context.trace.trace_id),
+        )
     if status == 503:
-        headers.append(("Retry-After", "1"))
-    return tuple(headers)
+        headers += (("Retry-After", "1"),)
+    return headers
+
+
+@functools.lru_cache(maxsize=4)
+def _time(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
 def quote(value: str) -> str:

@@ -10,6 +10,7 @@ import os
 import select
 import signal
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable
@@ -18,6 +19,9 @@ from dataclasses import dataclass
 from .http11 import CONTINUE, BadRequest, Request, RequestReader, Response, encode
 
 _log = logging.getLogger("wrapper.server")
+
+Application = Callable[[Request, "Connection"], Response | None]
+
 _STOP = b"\0"
 """On the wake-up pipe; other bytes are numbers of signals, whose handlers have their own say."""
 
@@ -37,28 +41,40 @@ class Limits:
     max_connections: int = 512
 
 
-class _Connection:
-    def __init__(self, sock: socket.socket) -> None:
+class Connection:
+    """One peer. An application may answer its request from another thread, while its own is held up."""
+
+    def __init__(self, sock: socket.socket, limits: Limits, on_end: "Callable[[Connection], None]") -> None:
         self.socket = sock
         self.idle = True
+        self._on_end = on_end
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # The kernel's own limits: with Python's, each call of the socket would be two or three.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _timeval(limits.idle_seconds))
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(limits.write_seconds))
+
+    def answer_early(self, response: Response) -> None:
+        """Answer the request that is being served, as the last one: the application returns None for it."""
+        if _send_quietly(self.socket, response):
+            _shut(self.socket, socket.SHUT_WR)
+        self._on_end(self)
 
 
 class Server:
     """Serves one application on one address until `stop`; then lets the requests in flight finish.
 
-    The application is called from many threads at once and must not raise.
+    The application is called from many threads at once and must not raise. It gets the connection for
+    `answer_early`; when it used that, it returns None.
     """
 
-    def __init__(
-        self, application: Callable[[Request], Response], *, host: str, port: int, limits: Limits
-    ) -> None:
+    def __init__(self, application: Application, *, host: str, port: int, limits: Limits) -> None:
         self._application = application
         self._limits = limits
         self._wake_reader, self._wake_writer = os.pipe()
         os.set_blocking(self._wake_writer, False)
         self._lock = threading.Lock()
         self._closed = threading.Condition(self._lock)
-        self._connections: set[_Connection] = set()
+        self._connections: set[Connection] = set()
         self._draining = False
         self._listener = _listen(host, port)
         self.port: int = self._listener.getsockname()[1]
@@ -118,10 +134,10 @@ class Server:
             self._open(sock)
 
     def _open(self, sock: socket.socket) -> None:
-        connection = _Connection(sock)
         with self._lock:
             full = len(self._connections) >= self._limits.max_connections
             if not full:
+                connection = Connection(sock, self._limits, self._ended)
                 self._connections.add(connection)
         if full:
             sock.settimeout(0.1)
@@ -130,10 +146,9 @@ class Server:
             return
         threading.Thread(target=self._run, args=(connection,), name="http", daemon=True).start()
 
-    def _run(self, connection: _Connection) -> None:
+    def _run(self, connection: Connection) -> None:
         sock = connection.socket
         try:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._converse(connection)
         except BadRequest as error:
             _log.info("a request was refused", extra={"status": error.status, "error": error.message})
@@ -141,43 +156,60 @@ class Server:
         except OSError as error:
             _log.debug("a connection ended early", extra={"error": str(error)})
         finally:
-            with self._closed:
-                self._connections.discard(connection)
-                self._closed.notify_all()
+            self._ended(connection)
             sock.close()
 
-    def _converse(self, connection: _Connection) -> None:
+    def _ended(self, connection: Connection) -> None:
+        with self._closed:
+            self._connections.discard(connection)
+            self._closed.notify_all()
+
+    def _converse(self, connection: Connection) -> None:
         reader = RequestReader(max_body_bytes=self._limits.max_body_bytes)
         while (request := self._read(connection, reader)) is not None:
-            response = self._application(request)
+            response = self._application(request, connection)
+            if response is None:
+                return
             keep_alive = request.keep_alive and not self._draining
-            connection.socket.settimeout(self._limits.write_seconds)
             connection.socket.sendall(
                 encode(response, keep_alive=keep_alive, head_only=request.method == "HEAD")
             )
             if not keep_alive or not self._set_idle(connection):
                 return
 
-    def _set_idle(self, connection: _Connection) -> bool:
+    def _set_idle(self, connection: Connection) -> bool:
         with self._lock:
             connection.idle = True
             return not self._draining
 
-    def _read(self, connection: _Connection, reader: RequestReader) -> Request | None:
-        sock, phase, deadline = connection.socket, "idle", time.monotonic() + self._limits.idle_seconds
+    def _read(self, connection: Connection, reader: RequestReader) -> Request | None:
+        """Return the next request, None when the peer has ended or stays silent."""
+        request = reader.next_request()  # of a peer that did not wait for its answer
+        if request is None and not _phase_begun(reader):
+            data = _receive(connection.socket)
+            if not data:
+                return None
+            connection.idle = False
+            reader.receive(data)
+            request = reader.next_request()
+        connection.idle = False
+        return request or self._read_rest(connection.socket, reader)
+
+    def _read_rest(self, sock: socket.socket, reader: RequestReader) -> Request | None:
+        """Wait for the pieces of a request that comes in several, each phase in its own time."""
+        phase, deadline = "", 0.0
         while (request := reader.next_request()) is None:
             if reader.take_continue():
                 sock.sendall(CONTINUE)
             if (now_in := _phase(reader)) != phase:
                 phase, deadline = now_in, time.monotonic() + self._seconds_for(now_in)
-            data = _receive(sock, deadline)
+            data = _receive_until(sock, deadline)
+            if data is None:
+                raise BadRequest(408, f"the request's {phase} did not arrive in time")
             if not data:
-                if data is None and phase != "idle":
-                    raise BadRequest(408, f"the request's {phase} did not arrive in time")
                 return None
-            connection.idle = False
             reader.receive(data)
-        connection.idle = False
+        sock.settimeout(None)
         return request
 
     def _seconds_for(self, phase: str) -> float:
@@ -190,7 +222,7 @@ class Server:
         if _send_quietly(sock, Response(error.status, headers, f"{error.message}\n".encode())):
             _shut(sock, socket.SHUT_WR)
             with contextlib.suppress(OSError):
-                while _receive(sock, deadline):
+                while _receive_until(sock, deadline):
                     pass
 
 
@@ -209,12 +241,28 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _phase(reader: RequestReader) -> str:
-    if reader.in_body:
-        return "body"
-    return "head" if reader.in_head else "idle"
+    return "body" if reader.in_body else "head"
 
 
-def _receive(sock: socket.socket, deadline: float) -> bytes | None:
+def _phase_begun(reader: RequestReader) -> bool:
+    return reader.in_head or reader.in_body
+
+
+def _timeval(seconds: float) -> bytes:
+    """Return C's struct timeval."""
+    whole = int(seconds)
+    return struct.pack("@ll", whole, int((seconds - whole) * 1e6) or int(whole == 0))
+
+
+def _receive(sock: socket.socket) -> bytes:
+    """Return what arrived; empty at the peer's end and when it was silent for the socket's time."""
+    try:
+        return sock.recv(65536)
+    except BlockingIOError:
+        return b""
+
+
+def _receive_until(sock: socket.socket, deadline: float) -> bytes | None:
     """Return what arrived, empty at the peer's end, None when the deadline (monotonic) passed first."""
     remaining = deadline - time.monotonic()
     if remaining <= 0:
