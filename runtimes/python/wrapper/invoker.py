@@ -3,8 +3,8 @@
 A call runs in the thread that serves its connection: handing it to another one would cost more than all else
 that the wrapper does. One thread watches the deadlines of all calls. When a call's time is over, it is
 answered from there, and an async handler is cancelled; a synchronous one cannot be stopped from outside. A
-handler that has not ended shortly after is stuck: the instance then takes no new calls, lets the others finish and is
-replaced (docs/decisions/0021-stuck-handlers.md), so that stuck threads never pile up.
+handler that has not ended shortly after is stuck: the instance then takes no new calls, lets the others
+finish and is replaced (docs/decisions/0021-stuck-handlers.md), so that stuck threads never pile up.
 """
 
 import contextlib
