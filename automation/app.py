@@ -9,7 +9,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from automation import answers, warmup
-from automation.errors import InvalidEvent, PlatformError
+from automation.builds.archive import Archive
+from automation.builds.facade import Builds, Readers
+from automation.builds.keeper import BuildKeeper
+from automation.builds.ports import LiveLogs
+from automation.errors import DependencyUnavailable, InvalidEvent, PlatformError
 from automation.events import BuildComplete, Event, FunctionId, Notice, Reply
 from automation.ports import BuildObserver, DeploymentEngine, SourceStore
 from automation.reconciler import Reconciler
@@ -46,6 +50,7 @@ class Automation:
         *,
         checks: Mapping[str, Callable[[], object]],
         release: Callable[[], object] = lambda: None,
+        builds: Builds | None = None,
         reconcile: Callable[[Ended], int] = lambda ended: 0,
     ) -> None:
         self._runner = runner
@@ -53,6 +58,8 @@ class Automation:
         self._settings = settings
         self._checks = checks
         self._release = release
+        self._builds = builds
+        self._readers = Readers()
         self._rounds = (
             _Rounds("sweep", runner.sweep, SWEEP_SECONDS),
             _Rounds("reconciliation", reconcile, RECONCILE_SECONDS),
@@ -79,7 +86,14 @@ class Automation:
 
     async def describe(self, function: FunctionId) -> Mapping[str, Any] | None:
         """Return what is recorded of a function as JSON; None if nothing is. Raises PlatformError."""
-        return await asyncio.to_thread(self._runner.describe, function)
+        return await self._readers.run(lambda: self._runner.describe(function))
+
+    @property
+    def builds(self) -> Builds:
+        """Builds and their logs, to be read. Raises DependencyUnavailable where none are kept."""
+        if self._builds is None:
+            raise DependencyUnavailable("no builds are kept here")
+        return self._builds
 
     async def ready(self) -> Mapping[str, str]:
         """Return `ok` or the problem for each dependency."""
@@ -94,7 +108,10 @@ class Automation:
             chore.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await chore
+        if self._builds:
+            self._builds.close()
         await self._worker.close(grace_seconds)
+        self._readers.close()
         self._release()
 
     def _refuse_foreign_image(self, event: BuildComplete) -> None:
@@ -139,13 +156,16 @@ def create(settings: AutomationSettings) -> Automation:
     # The adapters bring boto3 and the engine: only who needs them pays for them.
     from automation.adapters import engines, wrappers
     from automation.adapters.kubernetes_builds import KubernetesBuilds
+    from automation.adapters.kubernetes_logs import KubernetesLogs
     from automation.adapters.s3 import S3Store
+    from automation.adapters.s3_objects import S3Objects
 
     engine = engines.create(settings)
     warmup.preview_once(engine, settings)
     files = wrappers.read_all(settings.runtimes_folder)
     observer = KubernetesBuilds(settings)
-    return assemble(settings, engine, S3Store(settings), files, observer)
+    archive, live = Archive(S3Objects(settings)), KubernetesLogs(settings)
+    return assemble(settings, engine, S3Store(settings), files, observer, (archive, live))
 
 
 def assemble(
@@ -154,19 +174,24 @@ def assemble(
     store: SourceStore,
     wrappers: Wrappers,
     observer: BuildObserver,
+    kept: tuple[Archive, LiveLogs] | None = None,
 ) -> Automation:
-    """Return an automation over the given adapters."""
-    runner = Runner(engine=engine, store=store, settings=settings, wrappers=wrappers)
+    """Return an automation over the given adapters; without `kept` nothing is kept of builds."""
+    keeper = BuildKeeper(*kept, utc_now) if kept else None
+    runner = Runner(engine=engine, store=store, settings=settings, wrappers=wrappers, keeper=keeper)
     worker = Worker(runner.handle, threads=settings.workers, limit=settings.queue_limit)
     checks = {"storage": store.check, "state": engine.check}
     reconciler = Reconciler(observer, runner.latest_build, utc_now)
 
     def release() -> None:
         engine.close(ENGINE_GRACE_SECONDS)
-        store.close()
-        observer.close()
+        for part in (store, observer, *(kept or ())):
+            part.close()
 
-    return Automation(runner, worker, settings, checks=checks, release=release, reconcile=reconciler.round)
+    builds = Builds(*kept, runner.latest_build) if kept else None
+    return Automation(
+        runner, worker, settings, checks=checks, release=release, builds=builds, reconcile=reconciler.round
+    )
 
 
 def _checked(check: Callable[[], object]) -> str:

@@ -10,10 +10,11 @@ import logging
 import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from automation import answers, building, context, languages, machine, record, retry
+from automation.builds.keeper import Keeper, NoKeeper
 from automation.description import describe
 from automation.errors import DeployFailed, PlanOutdated, PlatformError
 from automation.events import BuildStart, EventMeta, FunctionEvent, FunctionId, Reply
@@ -72,10 +73,20 @@ class _Run:
     """Of the whole try: a plan and what is carried out of it decide by one time."""
     version: str
     state: FunctionState
+    keeper: Keeper = field(default_factory=NoKeeper)
     prepared: _Prepared | None = None
+    before: FunctionState = field(init=False)
+    """As the stack has it."""
+    event: FunctionEvent | None = None
+    """What brought the try about; None for what time brings."""
+
+    def __post_init__(self) -> None:
+        """Remember where it began."""
+        self.before = self.state
 
     def feed(self, stimulus: Stimulus) -> Reply | None:
         """Decide on the stimulus and carry the commands out in order; return the answer if there is one."""
+        self.event = stimulus.event if isinstance(stimulus, Requested) else self.event
         self.state, commands = machine.decide(self.state, stimulus, self.now)
         reply = None
         for command in commands:
@@ -131,7 +142,9 @@ class _Run:
     def _apply(self, command: ApplyStack) -> None:
         program = function_program(self.state, self.settings)
         stack = _stack(self.state.function)
+        self.keeper.before(self.before, self.state)
         self.engine.up(stack, program, expect=self.version, message=command.message)
+        self.keeper.after(self.before, self.state, self.event)
 
     def _with_url(self, reply: Reply) -> Reply:
         """Add where the function is reached, if the answer names it and it runs."""
@@ -174,10 +187,12 @@ class Runner:
         settings: AutomationSettings,
         wrappers: Wrappers,
         clock: Clock = utc_now,
+        keeper: Keeper | None = None,
     ) -> None:
         self._engine = engine
         self._clock = clock
         self._parts = (engine, store, settings, wrappers)
+        self._keeper = keeper or NoKeeper()
         self._jitter = random.Random()  # noqa: S311 - spreads retries, guards nothing
 
     def handle(self, event: FunctionEvent, superseded: tuple[EventMeta, ...] = ()) -> Reply:
@@ -226,7 +241,7 @@ class Runner:
             return True
         if state.deleted_at is None or now - state.deleted_at < machine.TOMBSTONE:
             return False
-        _Run(*self._parts, now, snapshot.version, state).feed(TombstoneExpired())
+        _Run(*self._parts, now, snapshot.version, state, self._keeper).feed(TombstoneExpired())
         return True
 
     def _retried(self, attempt: Callable[[], Reply]) -> Reply:
@@ -244,7 +259,7 @@ class Runner:
     def _once(self, function: FunctionId, request: Requested) -> Reply:
         snapshot = self._engine.outputs(_stack(function))
         state = _state(function, snapshot)
-        run = _Run(*self._parts, self._clock(), snapshot.version, state)
+        run = _Run(*self._parts, self._clock(), snapshot.version, state, self._keeper)
         if request.event.meta.plan_id and not state.find(request.event.meta):
             run.prepared = self._approved(request, run)
         return _answer(run.feed(request))

@@ -1,8 +1,9 @@
-"""The source store in memory: for tests and trials, held to the same contract as the real one."""
+"""Stores in memory: for tests and trials, held to the same contracts as the real ones."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
+from automation.builds.ports import ByteStream, LiveLog
 from automation.context import MAX_FILE_BYTES, MAX_FILES, MAX_TOTAL_BYTES
 from automation.errors import InvalidEvent, SourceNotFound
 from automation.languages import object_name
@@ -61,3 +62,65 @@ class MemoryStore:
     def _snapshot(self) -> dict[tuple[str, str], bytes]:
         with self._lock:
             return dict(self.objects)
+
+
+class MemoryObjects:
+    """See Objects: a store in memory, open to be looked at."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+        self._lock = threading.Lock()
+
+    def put(self, key: str, body: bytes, content_type: str) -> None:
+        """See Objects."""
+        with self._lock:
+            self.objects[key] = body
+
+    def get(self, key: str) -> bytes | None:
+        """See Objects."""
+        return self.objects.get(key)
+
+    def stream(self, key: str) -> ByteStream | None:
+        """See Objects."""
+        body = self.get(key)
+        return None if body is None else MemoryStream([body])
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """See Objects."""
+        with self._lock:
+            found = sorted(key for key in self.objects if key.startswith(prefix))
+        yield from found
+
+    def close(self) -> None:
+        """See Objects; there is nothing to close."""
+
+
+class MemoryStream:
+    """See ByteStream: the given pieces, one after the other."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = iter(pieces)
+        self.closed = False
+
+    def read(self) -> bytes:
+        """See ByteStream."""
+        return b"" if self.closed else next(self._pieces, b"")
+
+    def close(self) -> None:
+        """See ByteStream."""
+        self.closed = True
+
+
+class MemoryLogs:
+    """See LiveLogs: the logs of pods by their Jobs' names; all of them have ended."""
+
+    def __init__(self) -> None:
+        self.logs: dict[str, bytes] = {}
+
+    def open(self, job_name: str, *, follow: bool) -> LiveLog | None:
+        """See LiveLogs."""
+        log = self.logs.get(job_name)
+        return None if log is None else LiveLog(MemoryStream([log]), ended=True)
+
+    def close(self) -> None:
+        """See LiveLogs; there is nothing to close."""

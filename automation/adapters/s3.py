@@ -29,7 +29,7 @@ class S3Store:
 
     def __init__(self, settings: AutomationSettings) -> None:
         self._context_bucket = settings.context_bucket
-        self._client = _client(settings)
+        self._client = client(settings)
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="s3")
 
     def read(self, source: Source) -> Mapping[str, bytes]:
@@ -100,7 +100,8 @@ class S3Store:
         return data
 
 
-def _client(settings: AutomationSettings) -> Any:
+def client(settings: AutomationSettings) -> Any:
+    """Return a client of the S3 API for many threads."""
     keys = {}
     if settings.access_key_id:
         keys = {
@@ -124,10 +125,10 @@ def _client(settings: AutomationSettings) -> Any:
     )
     endpoint = settings.s3_endpoint or None
     session = boto3.Session(botocore_session=_session())
-    client = session.client("s3", region_name=settings.region, endpoint_url=endpoint, config=config, **keys)
+    made = session.client("s3", region_name=settings.region, endpoint_url=endpoint, config=config, **keys)
     # Contexts are small: asking leave before sending one costs a round trip and spares nothing.
-    client.meta.events.unregister("before-call.s3", handlers.add_expect_header)
-    return client
+    made.meta.events.unregister("before-call.s3", handlers.add_expect_header)
+    return made
 
 
 def _session() -> botocore.session.Session:

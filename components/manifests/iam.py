@@ -18,6 +18,9 @@ AUDIENCE: Final = "sts.amazonaws.com"
 CONTEXT_KEYS: Final = "build-context/*"
 """Keys of build contexts, see `naming.context_folder`."""
 
+BUILD_KEYS: Final = "builds/*"
+"""Keys of what is kept of builds, in the bucket of contexts; builds themselves may not read each other's."""
+
 _PULL: Final = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
 _PUSH: Final = (
     *_PULL,
@@ -111,6 +114,7 @@ def _service_storage(places: Places) -> list[Manifest]:
         _allow("ListBuckets", ["s3:ListBucket"], [source, context, state]),
         _allow("ReadSource", ["s3:GetObject"], [f"{source}/*"]),
         _allow("KeepContexts", ["s3:DeleteObject", "s3:PutObject"], [f"{context}/{CONTEXT_KEYS}"]),
+        _allow("KeepBuilds", ["s3:GetObject", "s3:PutObject"], [f"{context}/{BUILD_KEYS}"]),
         _allow("KeepStates", objects, [f"{state}/*"]),
         *_use_key(places.cloud, places.buckets, ["kms:Decrypt", "kms:GenerateDataKey"]),
     ]

@@ -172,8 +172,7 @@ class Client:
             **_selectors(fields, labels),
         }
         target = f"{path}?{urlencode(query)}"
-        response = self._send("GET", lambda channel: channel.stream(target, limit + 5.0))
-        assert isinstance(response, BaseHTTPResponse)
+        response = self.stream(target, limit + 5.0)
         try:
             for line in _lines(response):
                 event = json.loads(line)
@@ -186,6 +185,16 @@ class Client:
             raise Unreachable(f"the watch of {path} broke: {error}") from error
         finally:
             response.close()
+
+    def stream(self, path: str, seconds: float, **query: str) -> BaseHTTPResponse:
+        """Open a body to be read as it arrives, with `seconds` between two pieces at most; close it after.
+
+        Reading raises urllib3's HTTPError. Raises NotFound.
+        """
+        target = f"{path}?{urlencode(query)}" if query else path
+        response = self._send("GET", lambda channel: channel.stream(target, seconds))
+        assert isinstance(response, BaseHTTPResponse)
+        return response
 
     def close(self) -> None:
         """Close idle connections. Requests after this raise Unreachable."""
