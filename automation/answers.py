@@ -38,11 +38,12 @@ def remember(
     reply: Reply,
     superseded: tuple[EventMeta, ...],
     now: datetime.datetime,
+    reason: str = "",
 ) -> FunctionState:
     """Return the state with the answer to an event recorded, and to those that it superseded in the queue."""
     new = (
         *(_handled(older, "superseded", {}, now) for older in superseded),
-        _handled(meta, reply.status, reply.fields, now),
+        replace(_handled(meta, reply.status, reply.fields, now), reason=reason),
     )
     kept = [seen for seen in state.handled if now - seen.at < REMEMBERED_FOR]
     return replace(state, handled=(*kept, *new)[-REMEMBERED:])
@@ -98,8 +99,20 @@ def started(function: FunctionId, build: Build, joined: bool = False) -> Reply:
     message = (
         "a build of the same content is under way" if joined else "the build of this function has started"
     )
+    return _under_way(function, build, "started", message)
+
+
+def queued(function: FunctionId, build: Build, joined: bool = False) -> Reply:
+    """A build waits for its turn; `joined` means that it did before this event."""
+    message = (
+        "a build of the same content waits for its turn" if joined else "the build waits for others to end"
+    )
+    return _under_way(function, build, "queued", message)
+
+
+def _under_way(function: FunctionId, build: Build, status: str, message: str) -> Reply:
     return Reply(
-        status="started",
+        status=status,
         message=message,
         fields={
             "job_name": build.job_name,
@@ -146,9 +159,15 @@ def cancelled(state: FunctionState, build: Build) -> Reply:
     )
 
 
-def nothing_to_cancel(state: FunctionState, meta: EventMeta) -> Decision:
-    """The build is over, or another one."""
-    message = f"there is no such build of {state.function} under way; nothing was changed"
+def nothing_to_cancel(function: FunctionId) -> Reply:
+    """The build is over, another one, or yet to be asked for."""
+    message = f"there is no such build of {function} under way; one that was asked for before will not begin"
+    return Reply(status="skipped", message=message)
+
+
+def cancelled_before(state: FunctionState, meta: EventMeta) -> Decision:
+    """A build.start whose build was cancelled before it arrived."""
+    message = f"this build of {state.function} was cancelled before it was asked for; nothing was changed"
     return state, (give(meta, Reply(status="skipped", message=message)),)
 
 

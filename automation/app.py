@@ -5,7 +5,7 @@ import contextlib
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from automation import answers, warmup
@@ -15,14 +15,22 @@ from automation.builds.keeper import BuildKeeper
 from automation.builds.ports import LiveLogs
 from automation.errors import DependencyUnavailable, InvalidEvent, PlatformError
 from automation.events import BuildComplete, Event, FunctionId, Notice, Reply
+from automation.model import BuildTurn
 from automation.ports import BuildObserver, DeploymentEngine, SourceStore
 from automation.reconciler import Reconciler
 from automation.runner import Runner, Wrappers, utc_now
 from automation.settings import AutomationSettings
+from automation.sweeper import Sweeper
+from automation.usher import Usher
 from automation.worker import Stats, Worker
 
 SWEEP_SECONDS: Final = 3600.0
 """How often tombstones and lost builds are looked for, in all functions' stacks."""
+
+TURN_SECONDS: Final = 5.0
+"""How often builds that wait are looked at, beside after every event."""
+
+TOGETHER_SECONDS: Final = 0.1
 
 RECONCILE_SECONDS: Final = 30.0
 """How often builds are looked for that nobody reports."""
@@ -52,6 +60,8 @@ class Automation:
         release: Callable[[], object] = lambda: None,
         builds: Builds | None = None,
         reconcile: Callable[[Ended], int] = lambda ended: 0,
+        sweep: Callable[[Ended], int] = lambda ended: 0,
+        usher: Usher | None = None,
     ) -> None:
         self._runner = runner
         self._worker = worker
@@ -61,9 +71,11 @@ class Automation:
         self._builds = builds
         self._readers = Readers()
         self._rounds = (
-            _Rounds("sweep", runner.sweep, SWEEP_SECONDS),
+            _Rounds("sweep", sweep, SWEEP_SECONDS),
             _Rounds("reconciliation", reconcile, RECONCILE_SECONDS),
         )
+        seconds = TURN_SECONDS if settings.build_limits.are_set else RECONCILE_SECONDS
+        self._turns = _Rounds("turns", usher.round, seconds) if usher else None
         self._chores: list[asyncio.Task[None]] = []
         self._closing = threading.Event()
 
@@ -82,7 +94,10 @@ class Automation:
         if isinstance(event, BuildComplete):
             self._refuse_foreign_image(event)
         self._begin_chores()
-        return await self._worker.submit(event)
+        reply = await self._worker.submit(event)
+        if self._turns and self._settings.build_limits.are_set and not event.meta.dry_run:
+            self._turns.soon.set()  # a build has come or gone, perhaps
+        return reply
 
     async def describe(self, function: FunctionId) -> Mapping[str, Any] | None:
         """Return what is recorded of a function as JSON; None if nothing is. Raises PlatformError."""
@@ -126,7 +141,8 @@ class Automation:
         if not self._chores:
             loop = asyncio.get_running_loop()
             ended = self._closing.is_set
-            self._chores = [loop.create_task(rounds.forever(ended)) for rounds in self._rounds]
+            rounds = (*self._rounds, *((self._turns,) if self._turns else ()))
+            self._chores = [loop.create_task(one.forever(ended)) for one in rounds]
 
 
 @dataclass(frozen=True)
@@ -136,6 +152,8 @@ class _Rounds:
     name: str
     once: Callable[[Ended], int]
     seconds: float
+    soon: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set to have the next one soon."""
 
     async def forever(self, ended: Ended) -> None:
         """Go on until cancelled; a round that fails is logged, and the next one may succeed."""
@@ -148,7 +166,11 @@ class _Rounds:
             except Exception:
                 # A defect that one object brings out must not end all rounds of this process, and its close.
                 _LOG.exception("a round failed", extra={"kl_rounds": self.name})
-            await asyncio.sleep(self.seconds)
+            # What happens at one moment is worth one round.
+            await asyncio.sleep(min(self.seconds, TOGETHER_SECONDS))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.soon.wait(), self.seconds)
+            self.soon.clear()
 
 
 def create(settings: AutomationSettings) -> Automation:
@@ -178,7 +200,15 @@ def assemble(
 ) -> Automation:
     """Return an automation over the given adapters; without `kept` nothing is kept of builds."""
     keeper = BuildKeeper(*kept, utc_now) if kept else None
-    runner = Runner(engine=engine, store=store, settings=settings, wrappers=wrappers, keeper=keeper)
+    deadline = settings.build_deadline_seconds
+
+    def begin(function: FunctionId, job_name: str) -> bool:
+        return runner.tell(function, BuildTurn(job_name=job_name, deadline_seconds=deadline))
+
+    usher = Usher(observer, begin, settings.build_limits, utc_now)
+    runner = Runner(
+        engine=engine, store=store, settings=settings, wrappers=wrappers, keeper=keeper, line=usher.line
+    )
     worker = Worker(runner.handle, threads=settings.workers, limit=settings.queue_limit)
     checks = {"storage": store.check, "state": engine.check}
     reconciler = Reconciler(observer, runner.latest_build, utc_now)
@@ -189,8 +219,17 @@ def assemble(
             part.close()
 
     builds = Builds(*kept, runner.latest_build) if kept else None
+    sweeper = Sweeper(engine, observer, runner, utc_now)
     return Automation(
-        runner, worker, settings, checks=checks, release=release, builds=builds, reconcile=reconciler.round
+        runner,
+        worker,
+        settings,
+        checks=checks,
+        release=release,
+        builds=builds,
+        reconcile=reconciler.round,
+        sweep=sweeper.round,
+        usher=usher,
     )
 
 

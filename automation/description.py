@@ -29,7 +29,11 @@ def _build(build: Build) -> dict[str, Any]:
         "job_name": build.job_name,
         "image_uri": build.image,
         "content_hash": build.content_hash,
+        "priority": build.priority,
         "requested_at": _time(build.requested_at),
+        "queued_at": _time(build.queued_at),
+        "started_at": _time(build.started_at),
+        "completed_at": _time(build.completed_at),
         "correlation_id": build.correlation_id,
         "reason": build.reason or None,
         "message": build.message or None,
@@ -48,6 +52,7 @@ def _revision(deployment: Deployment) -> dict[str, Any]:
         "deployed_at": _time(deployment.deployed_at),
         "event_id": deployment.cause or None,
         "restored": deployment.restored or None,
+        "reason": deployment.reason or None,
     }
 
 
@@ -58,6 +63,7 @@ def _event(handled: Handled) -> dict[str, Any]:
         "type": handled.type,
         "status": handled.status,
         "handled_at": _time(handled.at),
+        "reason": handled.reason or None,
     }
 
 

@@ -7,6 +7,7 @@ JSON. Two generations of type names lead to the same events: docs/decisions/0010
 
 import datetime
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -25,6 +26,7 @@ from automation.events import (
     EventMeta,
     FunctionRollback,
     Notice,
+    Priority,
     ServiceDelete,
 )
 from automation.languages import RUNTIMES
@@ -49,7 +51,7 @@ FAILURE_REASONS: Final = (
 _ANY_RUNTIME: Final = tuple(runtime for runtimes in RUNTIMES.values() for runtime in runtimes)
 _FAILED: Final = ("failed", "failure", "error", "timeout", "cancelled")
 _SUCCESS: Final = syntax.one_of("success")
-_PRIORITY: Final = syntax.one_of("low", "normal", "high", "urgent")
+_PRIORITY: Final = syntax.one_of(*Priority)
 _MAX_SEQUENCE: Final = 2**63 - 1
 _MAX_DURATION_MS: Final = 7 * 24 * 3600 * 1000
 
@@ -155,7 +157,14 @@ def _build_start(reading: Reading) -> BuildStart:
         context_id=fields.text("context_id", syntax=syntax.PRINTABLE),
         sequence=fields.integer("event_sequence", minimum=1, maximum=_MAX_SEQUENCE),
         force=fields.flag("force_rebuild", "force"),
+        priority=fields.choice("priority", allowed=tuple(Priority)) or Priority.NORMAL,
+        reason=fields.prose("reason", limit=MAX_MESSAGE_CHARACTERS),
     )
+
+
+def _build_retry(reading: Reading) -> BuildStart:
+    """A retry names a build at most; whatever else a build.start may say is taken from the last build."""
+    return replace(_build_start(reading), retry=True)
 
 
 def _language_of(runtime: str | None) -> str | None:
@@ -281,7 +290,7 @@ _RULES: Final[Mapping[str, Rule]] = MappingProxyType(
         LEGACY + "parser.complete": Rule(identity.if_named, _parser_complete),
         LEGACY + "service.delete": Rule(identity.from_ids, _service_delete),
         NEWER + "command.build.start": Rule(identity.from_name, _build_start),
-        NEWER + "command.build.retry": Rule(identity.from_name, _build_start),
+        NEWER + "command.build.retry": Rule(identity.from_name, _build_retry),
         NEWER + "command.build.cancel": Rule(identity.from_name, _build_cancel),
         NEWER + "command.function.rollback": Rule(identity.from_name, _rollback),
         NEWER + "command.service.delete": Rule(identity.from_name, _service_delete),

@@ -6,7 +6,17 @@ InvalidEvent with every problem.
 """
 
 import datetime
+import enum
 from dataclasses import dataclass, field
+
+
+class Priority(enum.StrEnum):
+    """How urgent its sender says that a build is, contract section 1.3."""
+
+    LOW = "low"
+    NORMAL = "normal"
+    HIGH = "high"
+    URGENT = "urgent"
 
 
 @dataclass(frozen=True, order=True)
@@ -59,6 +69,11 @@ class BuildStart:
     sequence: int | None = None
     force: bool = False
     """Build even when equal content is already built."""
+    priority: str = Priority.NORMAL
+    """One of Priority: how early its turn comes where builds wait."""
+    retry: bool = False
+    """Build once more what was built last: code, language and runtime are where the last build's were."""
+    reason: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

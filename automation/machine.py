@@ -26,6 +26,7 @@ from automation.events import (
     ServiceDelete,
 )
 from automation.model import (
+    BuildTurn,
     ContextReady,
     FunctionState,
     Phase,
@@ -75,6 +76,13 @@ def _forget(moment: Moment) -> Decision:
     return FunctionState(function=moment.state.function), (RemoveStack(cause="sweep"),)
 
 
+def _forget_nothing(moment: Moment) -> Decision:
+    """All that is known is that a build was cancelled which never came: nothing needs that any more."""
+    if any(moment.now - seen.at < TOMBSTONE for seen in moment.state.handled):
+        raise InvalidTransition(moment.state, moment.stimulus)
+    return FunctionState(function=moment.state.function), (RemoveStack(cause="sweep"),)
+
+
 _Transition = Callable[[Moment], Decision]
 
 _RUNS: Final = (Phase.READY, Phase.UPDATING)
@@ -93,6 +101,8 @@ TRANSITIONS: Final[dict[tuple[Phase, type], _Transition]] = {
     **{(phase, BuildFailed): rollout.late for phase in Phase},
     (Phase.BUILDING, BuildFailed): building.fail,
     (Phase.UPDATING, BuildFailed): building.fail,
+    **{(phase, BuildTurn): building.begin for phase in Phase},
     (Phase.DELETED, TombstoneExpired): _forget,
+    (Phase.ABSENT, TombstoneExpired): _forget_nothing,
 }
 """What happens where; a pair that is not here cannot happen."""

@@ -10,12 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from automation.events import BuildStart, EventMeta, FunctionEvent, FunctionId, Reply
+from automation.build_queue import Line
+from automation.events import BuildStart, EventMeta, FunctionEvent, FunctionId, Priority, Reply
 
 
 class BuildStatus(enum.StrEnum):
     """How far a build got."""
 
+    QUEUED = "queued"
+    """Waits for its turn: its Job is there, suspended."""
     RUNNING = "running"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
@@ -46,25 +49,53 @@ class Build:
     correlation_id: str
     traceparent: str = ""
     requested_at: datetime.datetime
-    lost_at: datetime.datetime
-    """When a result should have come long ago; from then on the build counts as lost."""
+    queued_at: datetime.datetime | None = None
+    """Since when it waits for its turn, or had waited; None: it never did."""
+    started_at: datetime.datetime | None = None
+    """When its Job could begin; None: it waits, or was recorded before this was."""
+    completed_at: datetime.datetime | None = None
+    """When its end was recorded, or it was given up; None: it is under way."""
+    lost_at: datetime.datetime | None = None
+    """When a result should have come long ago; from then on the build counts as lost. None: it waits."""
     status: BuildStatus = BuildStatus.RUNNING
+    priority: str = Priority.NORMAL
+    """One of Priority."""
+    source_bucket: str = ""
+    """Where its event said that the code is, for a retry; empty here and below: it did not say."""
+    source_prefix: str = ""
+    language: str = ""
+    runtime: str = ""
     reason: str = ""
     """Short class of the failure, such as `oom`."""
     message: str = ""
+    """Of the failure; or why it was cancelled, if that was said."""
     exit_code: int | None = None
     log_tail: str = ""
     """Last lines of a failed build's log."""
 
     @property
+    def is_queued(self) -> bool:
+        """Whether it waits for its turn."""
+        return self.status is BuildStatus.QUEUED
+
+    @property
     def is_running(self) -> bool:
-        """Whether its Job is under way, as far as anybody has told."""
+        """Whether its Job may run, as far as anybody has told."""
         return self.status is BuildStatus.RUNNING
+
+    @property
+    def is_live(self) -> bool:
+        """Whether a result may still come: it waits or runs."""
+        return self.is_queued or self.is_running
+
+    def is_lost(self, now: datetime.datetime) -> bool:
+        """Whether it runs and its result should have come long ago."""
+        return self.is_running and self.lost_at is not None and now >= self.lost_at
 
     @property
     def has_job(self) -> bool:
         """Whether its Job belongs in the stack: finished ones stay until Kubernetes expires them."""
-        return self.status in {BuildStatus.RUNNING, BuildStatus.SUCCEEDED}
+        return self.is_live or self.status is BuildStatus.SUCCEEDED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +115,8 @@ class Deployment:
     """Id of the event that it was deployed by."""
     restored: int = 0
     """Number of the deployment that it is once more, after a rollback; 0: a new one."""
+    reason: str = ""
+    """Why it was rolled back to, if that was said."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +130,17 @@ class Handled:
     status: str
     fields: Mapping[str, object] = field(default_factory=dict)
     """Of the first answer, for the answer to a repetition."""
+    reason: str = ""
+    """Why the sender wanted it, or the class of a failure; empty: not said."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cancellation:
+    """A build that is not to begin if it is asked for later: its cancellation overtook it."""
+
+    build_id: str
+    at: datetime.datetime
+    """By the event's time: a later build of that id is another one."""
 
 
 class Phase(enum.StrEnum):
@@ -127,18 +171,20 @@ class FunctionState:
     deleted_at: datetime.datetime | None = None
     handled: tuple[Handled, ...] = ()
     """Oldest first."""
+    cancelled: tuple[Cancellation, ...] = ()
+    """Oldest first; the last few."""
 
     @property
     def phase(self) -> Phase:
         """Where the function stands."""
         if self.deleted_at is not None:
             return Phase.DELETED
-        running = self.build is not None and self.build.is_running
+        live = self.build is not None and self.build.is_live
         if self.deployment is not None:
-            return Phase.UPDATING if running else Phase.READY
+            return Phase.UPDATING if live else Phase.READY
         if self.build is None:
             return Phase.ABSENT
-        return Phase.BUILDING if running else Phase.FAILED
+        return Phase.BUILDING if live else Phase.FAILED
 
     def find(self, meta: EventMeta) -> Handled | None:
         """Return what was answered to this event before, if it was."""
@@ -151,6 +197,8 @@ class Requested:
 
     event: FunctionEvent
     superseded: tuple[EventMeta, ...] = ()
+    line: Line | None = None
+    """All builds of the environment, for a build.start; None: as many as there are may run."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,6 +215,17 @@ class ContextReady:
     handler: str
     deadline_seconds: int
     """Longest run of the build's Job."""
+    line: Line | None = None
+    """As of Requested."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildTurn:
+    """A build that waits may begin."""
+
+    job_name: str
+    deadline_seconds: int
+    """Longest run of its Job."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +233,7 @@ class TombstoneExpired:
     """A deleted function has been remembered for long enough."""
 
 
-Stimulus = Requested | ContextReady | TombstoneExpired
+Stimulus = Requested | ContextReady | BuildTurn | TombstoneExpired
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,9 +256,11 @@ class StoreContext:
 
 @dataclass(frozen=True, kw_only=True)
 class RemoveContexts:
-    """Remove all build contexts of the function."""
+    """Remove all build contexts of the function, or one of them."""
 
     cause: str
+    key: str = ""
+    """Of the only one to remove; empty: all."""
 
 
 @dataclass(frozen=True, kw_only=True)

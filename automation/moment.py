@@ -2,13 +2,26 @@
 
 import datetime
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from automation import answers
 from automation.answers import Decision
 from automation.errors import PlatformError
-from automation.events import EventMeta, FunctionEvent, Reply
-from automation.model import ApplyStack, Command, FunctionState, Requested, Stimulus, TombstoneExpired
+from automation.events import BuildComplete, EventMeta, FunctionEvent, Reply
+from automation.model import (
+    GIVEN_UP,
+    ApplyStack,
+    BuildTurn,
+    Command,
+    FunctionState,
+    RemoveContexts,
+    Requested,
+    Stimulus,
+    TombstoneExpired,
+)
+
+REASON_CHARACTERS: Final = 256
+"""What is kept of a reason that a sender gives."""
 
 _Event = TypeVar("_Event", bound=FunctionEvent)
 
@@ -47,7 +60,7 @@ class Moment:
     @property
     def meta(self) -> EventMeta:
         """The envelope of the event."""
-        assert not isinstance(self.stimulus, TombstoneExpired)
+        assert not isinstance(self.stimulus, BuildTurn | TombstoneExpired)
         return self.stimulus.event.meta
 
     def event(self, kind: type[_Event]) -> _Event:
@@ -62,10 +75,32 @@ class Moment:
         return self.state.desired_at is not None and self.time < self.state.desired_at
 
     def settle(self, state: FunctionState, answer: Reply, *first: Command) -> Decision:
-        """Record the answer in the new state, apply it, then give the answer."""
-        assert not isinstance(self.stimulus, TombstoneExpired)
-        meta = self.meta
-        superseded = self.stimulus.superseded
-        recorded = answers.remember(state, meta, answer, superseded, self.now)
-        apply = ApplyStack(cause=meta.id, message=f"{meta.type} {meta.id}: {answer.status}")
-        return recorded, (*first, apply, answers.give(meta, answer))
+        """Record the answer in the new state, apply it, then give the answer.
+
+        The context of a build that is given up by that goes with it.
+        """
+        assert not isinstance(self.stimulus, BuildTurn | TombstoneExpired)
+        meta, superseded, reason = self.meta, self.stimulus.superseded, self._reason
+        recorded = answers.remember(state, meta, answer, superseded, self.now, reason)
+        because = f" ({reason})" if reason else ""
+        apply = ApplyStack(cause=meta.id, message=f"{meta.type} {meta.id}: {answer.status}{because}")
+        return recorded, (*first, apply, *self._leftovers(state), answers.give(meta, answer))
+
+    @property
+    def _reason(self) -> str:
+        """Why the sender wants it, as far as that is said; one line that is not too long for a history."""
+        assert not isinstance(self.stimulus, BuildTurn | TombstoneExpired)
+        text = "" if isinstance(self.stimulus.event, BuildComplete) else self.stimulus.event.reason
+        return " ".join(text.split())[:REASON_CHARACTERS]
+
+    def _leftovers(self, state: FunctionState) -> tuple[Command, ...]:
+        """Return what removes the context of a build that was live and is given up now.
+
+        After the update: only who has brought it about may say that nobody needs the context any more.
+        """
+        before, after = self.state.build, state.build
+        if before is None or not before.is_live or after is None:
+            return ()
+        if after.context_key == before.context_key and after.status not in GIVEN_UP:
+            return ()
+        return (RemoveContexts(cause=self.meta.id, key=before.context_key),)

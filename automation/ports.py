@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from automation.build_turns import Turns
 from automation.errors import StackBusy
 from automation.plans import Step
 from automation.reconciliation import BuildObjects
@@ -104,6 +105,15 @@ class BuildObserver(Protocol):
 
     def report(self, event: Message) -> None:
         """Give the broker the event that the monitor should have sent."""
+
+    def jobs(self) -> Sequence[Mapping[str, Any]]:
+        """Return the Jobs of all builds, without their pods."""
+
+    def turns(self) -> Turns:
+        """Return which builds were given their turn last, by any replica."""
+
+    def give_turns(self, turns: Turns) -> bool:
+        """Write down who has been given a turn; False, and nothing is written, if somebody else did since."""
 
     def close(self) -> None:
         """Release connections; the observer cannot be used any more."""

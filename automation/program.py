@@ -90,6 +90,9 @@ def build_args(state: FunctionState, build: Build, settings: AutomationSettings)
         insecure_registry=settings.insecure_registry,
         deadline_seconds=settings.build_deadline_seconds,
         finished=build.status is BuildStatus.SUCCEEDED,
+        suspended=build.is_queued,
+        priority=build.priority,
+        queued_at=build.queued_at.isoformat() if build.queued_at else "",
     )
 
 

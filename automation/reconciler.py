@@ -54,7 +54,7 @@ class Reconciler:
             build = self._latest_build(found.function)
             if build is None or build.job_name != found.build.job_name:
                 return False  # its record may be yet to come: a Job is there before it is recorded
-            if not build.is_running:
+            if not build.is_live:
                 self._settled |= {uid}
                 return False
             self._observer.report(found.event(self._log_of(found)))

@@ -9,7 +9,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from automation import model
 from automation.events import FunctionId
+from automation.model import FunctionState
 from components.manifests import kaniko
 from monitor.events import Message, message
 from monitor.failures import Diagnosis, Reason
@@ -20,6 +22,9 @@ GRACE: Final = datetime.timedelta(seconds=60)
 """What the monitor gets to tell before somebody else does: its longest pause between two tries, twice."""
 PULL_GRACE: Final = datetime.timedelta(seconds=120) + GRACE
 START_GRACE: Final = datetime.timedelta(seconds=300) + GRACE
+
+_JOB_DELAY: Final = datetime.timedelta(minutes=15)
+"""How long an update may take from its decision to the Job that it makes."""
 
 Json = Mapping[str, Any]
 
@@ -63,6 +68,45 @@ def finding(found: BuildObjects, now: datetime.datetime) -> Finding | None:
             return Finding(function, build, result, str(metadata["uid"]), str(metadata["name"]))
     result = _of_job(found.job, now)
     return Finding(function, build, result, str(found.job["metadata"]["uid"]), "") if result else None
+
+
+def lost(state: FunctionState, now: datetime.datetime, jobs: frozenset[str]) -> Message | None:
+    """Return the failure of a build that nobody can report any more; None if there is none.
+
+    Its result should have come long ago, or it waits and its Job is not among `jobs`, all that there are.
+    """
+    build = state.build
+    if build is None:
+        return None
+    if build.is_lost(now):
+        assert build.lost_at is not None
+        said = f"nobody had reported by {build.lost_at.isoformat()} how the build ended"
+    elif build.is_queued and build.job_name not in jobs and now - (build.queued_at or now) > _JOB_DELAY:
+        said = "the build waited for its turn, and its Job is gone"
+    else:
+        return None
+    ended = Verdict(
+        diagnosis=Diagnosis(Reason.LOST, said),
+        image_digest=None,
+        exit_code=None,
+        started_at=build.started_at or build.requested_at,
+        completed_at=now,
+    )
+    return message(_told_of(state.function, build), ended, pod_uid=f"{build.job_name}/lost")
+
+
+def _told_of(function: FunctionId, build: model.Build) -> Build:
+    """Return what the build's monitor was told of it."""
+    return Build(
+        third_party_id=function.third_party_id,
+        parser_id=function.parser_id,
+        job_name=build.job_name,
+        image_uri=build.image,
+        build_id=build.build_id,
+        content_hash=build.content_hash,
+        correlation_id=build.correlation_id,
+        traceparent=build.traceparent,
+    )
 
 
 def _described(job: Json) -> Build | None:

@@ -8,9 +8,10 @@ import json
 from typing import Any, Final
 
 from automation.events import FunctionId
-from automation.model import Build, BuildStatus, Deployment, FunctionState, Handled
+from automation.model import Build, BuildStatus, Cancellation, Deployment, FunctionState, Handled
 
 VERSION: Final = 1
+_BUILD_TIMES: Final = ("queued_at", "started_at", "completed_at", "lost_at")
 
 
 class UnreadableRecord(ValueError):
@@ -56,16 +57,22 @@ def _state(data: dict[str, Any]) -> FunctionState:
         previous=tuple(map(_deployment, data.get("previous", ()))),
         deleted_at=_time(data.get("deleted_at")),
         handled=tuple(_handled(item) for item in data.get("handled", ())),
+        cancelled=tuple(_cancellation(item) for item in data.get("cancelled", ())),
     )
 
 
 def _build(data: dict[str, Any]) -> Build:
-    times = {name: _required(data[name]) for name in ("requested_at", "lost_at")}
-    return Build(**{**data, **times, "status": BuildStatus(data["status"])})
+    times = {name: _time(data.get(name)) for name in _BUILD_TIMES}
+    requested_at = _required(data["requested_at"])
+    return Build(**{**data, **times, "requested_at": requested_at, "status": BuildStatus(data["status"])})
 
 
 def _deployment(data: dict[str, Any]) -> Deployment:
     return Deployment(**{**data, "deployed_at": _required(data["deployed_at"])})
+
+
+def _cancellation(data: dict[str, Any]) -> Cancellation:
+    return Cancellation(build_id=data["build_id"], at=_required(data["at"]))
 
 
 def _handled(data: dict[str, Any]) -> Handled:

@@ -9,7 +9,7 @@ from automation.building import given_up, identified, is_of
 from automation.errors import InvalidEvent
 from automation.events import BuildComplete, FunctionRollback
 from automation.model import GIVEN_UP, Build, BuildStatus, Deployment, FunctionState
-from automation.moment import Moment
+from automation.moment import REASON_CHARACTERS, Moment
 
 KEPT: Final = 10
 """How many earlier deployments a function remembers, to be rolled back to."""
@@ -39,10 +39,11 @@ def rollback(moment: Moment) -> Decision:
     if moment.outdated:
         return answers.outdated(state, event.meta)
     target = _target(state, event.revision)
-    wanted = replace(state, desired_at=moment.time, build=given_up(state.build))
+    wanted = replace(state, desired_at=moment.time, build=given_up(state.build, moment.now))
     if state.deployment and target.number == state.deployment.number:
         return moment.settle(wanted, answers.already_deployed(state.function, target))
-    state = deployed(moment, wanted, replace(target, restored=target.number))
+    again = replace(target, restored=target.number, reason=event.reason[:REASON_CHARACTERS])
+    state = deployed(moment, wanted, again)
     assert state.deployment is not None
     return moment.settle(state, answers.rolled_back(state.function, state.deployment, target))
 
@@ -93,7 +94,15 @@ def _names(deployment: Deployment) -> tuple[str, ...]:
 
 
 def _roll_out(moment: Moment, build: Build, image: str) -> Decision:
-    done = replace(build, status=BuildStatus.SUCCEEDED, reason="", message="", exit_code=None, log_tail="")
+    done = replace(
+        build,
+        status=BuildStatus.SUCCEEDED,
+        completed_at=moment.now,
+        reason="",
+        message="",
+        exit_code=None,
+        log_tail="",
+    )
     deployment = Deployment(
         image=image,
         content_hash=build.content_hash,
@@ -115,7 +124,7 @@ def _adopt(moment: Moment, event: BuildComplete) -> Decision:
         if build.status is BuildStatus.SUCCEEDED:
             return answers.already_rolled_out(state, event.meta)
         return _roll_out(moment, build, image)
-    if build and build.is_running:
+    if build and build.is_live:
         return answers.superseded_result(state, event.meta)
     if moment.outdated:
         return answers.outdated(state, event.meta)

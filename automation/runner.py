@@ -5,15 +5,15 @@ everything is read and decided again.
 """
 
 import datetime
-import itertools
 import logging
 import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from automation import answers, building, context, languages, machine, record, retry
+from automation import answers, context, languages, machine, record, retry
+from automation.build_queue import Line
 from automation.builds.keeper import Keeper, NoKeeper
 from automation.description import describe
 from automation.errors import DeployFailed, PlanOutdated, PlatformError
@@ -22,6 +22,7 @@ from automation.model import (
     Answer,
     ApplyStack,
     Build,
+    BuildTurn,
     Command,
     ContextReady,
     FunctionState,
@@ -43,6 +44,8 @@ _LOG: Final = logging.getLogger(__name__)
 
 Wrappers = Mapping[str, Mapping[str, bytes]]
 """The files of the runtimes' wrappers by path, by language."""
+
+_Result = TypeVar("_Result")
 
 Clock = Callable[[], datetime.datetime]
 """Tells the time, with a time zone."""
@@ -109,7 +112,7 @@ class _Run:
         elif isinstance(command, ApplyStack):
             self._apply(command)
         elif isinstance(command, RemoveContexts):
-            self.store.remove_contexts(naming.context_folder(*_ids(self.state.function)))
+            self.store.remove_contexts(command.key or naming.context_folder(*_ids(self.state.function)))
         else:
             self.engine.remove(_stack(self.state.function), expect=self.version)
 
@@ -131,6 +134,7 @@ class _Run:
         ready = ContextReady(
             event=event,
             superseded=command.request.superseded,
+            line=command.request.line,
             content_hash=made.content_hash,
             context_key=naming.context_key(*ids, made.content_hash),
             image=naming.image_uri(self.settings.registry, self.settings.repository, *ids, made.content_hash),
@@ -177,7 +181,10 @@ class _Rehearsal(_Run):
 
 
 class Runner:
-    """The shell around the decision core. Holds nothing of any function between two events."""
+    """The shell around the decision core. Holds nothing of any function between two events.
+
+    `line` tells of all builds of the environment; None: no build ever has to wait.
+    """
 
     def __init__(
         self,
@@ -188,8 +195,10 @@ class Runner:
         wrappers: Wrappers,
         clock: Clock = utc_now,
         keeper: Keeper | None = None,
+        line: Callable[[], Line | None] = lambda: None,
     ) -> None:
         self._engine = engine
+        self._line = line
         self._clock = clock
         self._parts = (engine, store, settings, wrappers)
         self._keeper = keeper or NoKeeper()
@@ -200,7 +209,8 @@ class Runner:
 
         A dry run changes nothing and is answered with its plan.
         """
-        request = Requested(event=event, superseded=superseded)
+        line = self._line() if isinstance(event, BuildStart) else None
+        request = Requested(event=event, superseded=superseded, line=line)
         attempt = self._plan if event.meta.dry_run else self._once
         return self._retried(lambda: attempt(event.function, request))
 
@@ -213,38 +223,18 @@ class Runner:
         """Return the build that is recorded last; None if there is none. Raises PlatformError."""
         return _state(function, self._engine.outputs(_stack(function))).build
 
-    def sweep(self, ended: Callable[[], bool] = lambda: False) -> int:
-        """Remove the stacks of functions that were deleted long ago and end lost builds; return how many.
+    def tell(self, function: FunctionId, stimulus: BuildTurn | TombstoneExpired) -> bool:
+        """Carry out what no event asks for; return whether it changed anything. Raises PlatformError."""
+        return self._retried(lambda: self._told(function, stimulus))
 
-        A stack that cannot be changed waits for the next sweep, and so do all others once `ended` says so.
-        Raises PlatformError if none can be listed.
-        """
-        stacks = itertools.takewhile(lambda _: not ended(), self._engine.stacks())
-        return sum(map(self._swept, stacks))
+    def _told(self, function: FunctionId, stimulus: BuildTurn | TombstoneExpired) -> bool:
+        snapshot = self._engine.outputs(_stack(function))
+        before = _state(function, snapshot)
+        run = _Run(*self._parts, self._clock(), snapshot.version, before, self._keeper)
+        run.feed(stimulus)
+        return run.state != before
 
-    def _swept(self, stack: str) -> bool:
-        try:
-            return self._sweep_one(stack)
-        except (PlatformError, record.UnreadableRecord) as error:
-            _LOG.warning("stack not swept", extra={"kl_stack": stack, "kl_error": str(error)})
-            return False
-
-    def _sweep_one(self, stack: str) -> bool:
-        snapshot = self._engine.outputs(stack)
-        if RECORD not in snapshot.outputs:
-            return False
-        state = record.loads(snapshot.outputs[RECORD])
-        now = self._clock()
-        lost = building.lost_build(state, now)
-        if lost is not None:
-            self.handle(lost)
-            return True
-        if state.deleted_at is None or now - state.deleted_at < machine.TOMBSTONE:
-            return False
-        _Run(*self._parts, now, snapshot.version, state, self._keeper).feed(TombstoneExpired())
-        return True
-
-    def _retried(self, attempt: Callable[[], Reply]) -> Reply:
+    def _retried(self, attempt: Callable[[], _Result]) -> _Result:
         tries = 0
         while True:
             tries += 1

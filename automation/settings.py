@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from automation import languages
+from automation.build_queue import Limits
 from automation.dockerfiles import Toolchain
 from automation.errors import InvalidEvent
 from automation.languages import Language
@@ -61,6 +62,12 @@ class AutomationSettings:
     """GOPROXY for builds, likewise."""
     build_deadline_seconds: int = 1800
     """Longest run of a build."""
+    build_limit: int = 0
+    """Builds at one time; further ones wait. 0: no limit."""
+    third_party_build_limit: int = 0
+    """Of them, builds of one third party; 0: no limit."""
+    waiting_build_limit: int = 100
+    """Builds that wait, of one third party half as many; further ones are refused with Saturated."""
     region: str = "us-west-2"
     """AWS region of buckets and registry."""
     s3_endpoint: str = ""
@@ -126,6 +133,15 @@ class AutomationSettings:
                 "whose tag names no version; leave `runtime` out"
             )
         return Toolchain(base_image=chosen, run_image=run_image, mirror=mirror)
+
+    @property
+    def build_limits(self) -> Limits:
+        """How many builds there may be."""
+        return Limits(
+            running=self.build_limit,
+            third_party=self.third_party_build_limit,
+            waiting=self.waiting_build_limit,
+        )
 
     @property
     def image_repository(self) -> str:

@@ -58,6 +58,12 @@ class BuildArgs:
     """How long a finished Job and its logs are kept."""
     finished: bool = False
     """The Job has ended, and stays as it is whatever else has changed: another one would build again."""
+    suspended: bool = False
+    """The Job waits for its turn: it is there, and has no pod."""
+    priority: str = "normal"
+    """low, normal, high or urgent: what orders builds that wait."""
+    queued_at: str = ""
+    """Since when it waits, RFC 3339; empty: it does not."""
     executor_requests: tuple[str, str] = ("500m", "1Gi")
     """Guaranteed cpu and memory of the executor."""
     executor_limits: tuple[str, str] = ("2000m", "4Gi")

@@ -28,6 +28,8 @@ class Reason(enum.StrEnum):
     S3_ACCESS = "s3_access"
     REGISTRY_ACCESS = "registry_access"
     NEVER_SCHEDULED = "never_scheduled"
+    LOST = "lost"
+    """Not the monitor's word: nobody knows how the build ended."""
     ERROR = "error"
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from automation.event_fields import BUCKET, IMAGE
 from automation.settings import AutomationSettings
+from components.capacity import CAPACITIES
 from components.engines import ENGINES
 from service import variables as syntax
 from service.rate_limits import Rate
@@ -20,6 +21,9 @@ from service.variables import Variables
 
 ENVIRONMENTS: Final = ("local", "dev", "stg", "prd")
 LOG_LEVELS: Final = ("debug", "info", "warn", "error")
+
+LOCAL_BUILDS: Final = 5
+"""Builds at one time on a developer's machine; the other environments' numbers are in CAPACITIES."""
 
 DEFAULT_MAX_BODY_BYTES: Final = 2 * 1024 * 1024 + 64 * 1024
 """2 MiB of data, and room for the envelope of a structured event around it."""
@@ -82,7 +86,13 @@ def read(environ: Mapping[str, str]) -> Settings:
     environment = variables.choice("ENVIRONMENT", ENVIRONMENTS, aliases={"staging": "stg"}) or "dev"
     log_level = variables.choice("LOG_LEVEL", LOG_LEVELS, aliases={"warning": "warn"}) or "info"
     http = read_http(variables, local=environment == "local")
-    values = {**_platform(variables), **_builds(variables), **_storage(variables), **_functions(variables)}
+    values = {
+        **_platform(variables),
+        **_builds(variables),
+        **_build_limits(variables, environment),
+        **_storage(variables),
+        **_functions(variables),
+    }
     if variables.problems:
         raise SettingsError(tuple(variables.problems))
     automation = AutomationSettings(
@@ -166,6 +176,27 @@ def _builds(variables: Variables) -> dict[str, Any]:
         "npm_registry_url": variables.text("NPM_REGISTRY_URL", syntax.MIRROR),
         "go_proxy": variables.text("GO_PROXY", syntax.GO_PROXY),
         "build_deadline_seconds": variables.count("BUILD_DEADLINE_SECONDS", maximum=24 * 3600),
+    }
+
+
+def _build_limits(variables: Variables, environment: str) -> dict[str, Any]:
+    """Return how many builds there may be, by the environment's own number unless another one is set.
+
+    One third party gets half of them: whoever comes next finds a place without waiting for a whole build.
+    On a developer's machine there is nobody else.
+    """
+    most = 10_000
+    row = CAPACITIES.get(environment)
+    total = variables.integer(
+        "MAX_CONCURRENT_JOBS", row.builds if row else LOCAL_BUILDS, minimum=0, maximum=most
+    )
+    own = (total + 1) // 2 if row else total
+    return {
+        "build_limit": total,
+        "third_party_build_limit": variables.integer(
+            "THIRD_PARTY_MAX_CONCURRENT_JOBS", own, minimum=0, maximum=most
+        ),
+        "waiting_build_limit": variables.integer("MAX_WAITING_JOBS", 100, minimum=0, maximum=most),
     }
 
 

@@ -5,12 +5,13 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any, Final
 
+from automation.build_turns import Turns
 from automation.errors import DependencyUnavailable
 from automation.reconciliation import BuildObjects
 from automation.settings import AutomationSettings
 from components.manifests import kaniko
 from engine.kubernetes.config import ConfigError, Source, connect
-from engine.kubernetes.rest import ApiError, Client, Unreachable
+from engine.kubernetes.rest import ApiError, Client, Conflict, NotFound, Unreachable
 from monitor import broker
 from monitor.events import Message
 from monitor.logtail import MAX_LINES
@@ -18,6 +19,10 @@ from monitor.logtail import MAX_LINES
 PAGE: Final = "500"
 """Objects in one answer of the API server."""
 
+TURNS: Final = "knative-lambda-build-turns"
+"""The ConfigMap of the builds that were given their turn last."""
+
+_JOBS: Final = "jobs"
 _BUILDS: Final = "app.kubernetes.io/name=knative-lambda,app.kubernetes.io/component=build"
 _JOB_OF_POD: Final = "batch.kubernetes.io/job-name"
 
@@ -28,6 +33,7 @@ class KubernetesBuilds:
     def __init__(self, settings: AutomationSettings) -> None:
         self._client = Client(lambda: connect(Source(kubeconfig=settings.kubeconfig)))
         self._namespace = settings.namespace
+        self._config_maps = f"/api/v1/namespaces/{settings.namespace}/configmaps"
         self._broker_url = settings.broker_url
 
     def builds(self) -> list[BuildObjects]:
@@ -53,6 +59,40 @@ class KubernetesBuilds:
         answer = broker.post(self._broker_url, event)
         if not answer.taken:
             raise DependencyUnavailable(f"the broker did not take it: {answer.status or ''} {answer.detail}")
+
+    def jobs(self) -> list[dict[str, Any]]:
+        """See BuildObserver."""
+        return list(self._all("/apis/batch/v1", "jobs"))
+
+    def turns(self) -> Turns:
+        """See BuildObserver; they are kept in a ConfigMap."""
+        with _translated():
+            try:
+                found = self._client.get(f"{self._config_maps}/{TURNS}")
+            except NotFound:
+                return Turns()
+        data = found.get("data") or {}
+        return Turns(frozenset(data.get(_JOBS, "").split()), found["metadata"]["resourceVersion"])
+
+    def give_turns(self, turns: Turns) -> bool:
+        """See BuildObserver; the API server compares the version."""
+        labels = {"app.kubernetes.io/name": "knative-lambda", "app.kubernetes.io/component": "build-turns"}
+        body: dict[str, Any] = {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": TURNS, "namespace": self._namespace, "labels": labels},
+            "data": {_JOBS: " ".join(sorted(turns.jobs))},
+        }
+        with _translated():
+            try:
+                if not turns.version:
+                    self._client.create(self._config_maps, body)
+                else:
+                    body["metadata"]["resourceVersion"] = turns.version
+                    self._client.patch(f"{self._config_maps}/{TURNS}", body, "merge")
+            except (Conflict, NotFound):
+                return False
+        return True
 
     def close(self) -> None:
         """See BuildObserver."""

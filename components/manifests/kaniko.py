@@ -18,6 +18,10 @@ STORAGE_SECRET: Final = "knative-lambda-storage"  # noqa: S105 - an object's nam
 ACCESS_KEY_ID: Final = "access-key-id"
 SECRET_ACCESS_KEY: Final = "secret-access-key"  # noqa: S105 - a key's name
 
+BUILD_ID: Final = "build.notifi.network/build-id"
+PRIORITY: Final = "build.notifi.network/priority"
+QUEUED_AT: Final = "build.notifi.network/queued-at"
+
 _API_VOLUME: Final = "api-access"
 _API_PATH: Final = "/var/run/secrets/knative-lambda/api"
 _TOKEN_SECONDS: Final = 3600
@@ -37,10 +41,10 @@ def job(args: "BuildArgs") -> Manifest:
             args.job_name,
             args.namespace,
             labels,
-            # An update never waits for a build, and a replaced build's pod must go with its Job.
-            {"pulumi.com/skipAwait": "true", "pulumi.com/deletionPropagationPolicy": "background"},
+            _annotations(args),
         ),
         "spec": {
+            "suspend": args.suspended,
             "backoffLimit": 0,
             "activeDeadlineSeconds": args.deadline_seconds,
             "ttlSecondsAfterFinished": args.ttl_seconds,
@@ -73,10 +77,19 @@ def executor_arguments(args: "BuildArgs") -> list[str]:
     return [*options, "--insecure", "--insecure-pull"] if args.insecure_registry else options
 
 
+def _annotations(args: "BuildArgs") -> dict[str, str]:
+    return {
+        # An update never waits for a build, and a replaced build's pod must go with its Job.
+        "pulumi.com/skipAwait": "true",
+        "pulumi.com/deletionPropagationPolicy": "background",
+        **({PRIORITY: args.priority, QUEUED_AT: args.queued_at} if args.queued_at else {}),
+    }
+
+
 def _labels(args: "BuildArgs") -> dict[str, str]:
     return {
         **function_labels(args.third_party_id, args.parser_id, "build"),
-        "build.notifi.network/build-id": args.build_id,
+        BUILD_ID: args.build_id,
         "build.notifi.network/content-hash": args.content_hash[:MAX_LABEL],
     }
 

@@ -67,7 +67,12 @@ class _Provider:
     def diff(self, *, urn, id, old_inputs, old_outputs, news, ignore_changes=()):
         changed = [key for key in {*old_inputs, *news} if old_inputs.get(key) != news.get(key)]
         renamed = old_inputs["metadata"]["name"] != news["metadata"]["name"]
-        fixed = [key for key in changed if key in REPLACED.get(urn.split("::")[2].split("$")[-1], ())]
+        held, wanted = (dict(one.get("spec") or {}, suspend=None) for one in (old_inputs, news))
+        fixed = [
+            key
+            for key in changed
+            if held != wanted and key in REPLACED.get(urn.split("::")[2].split("$")[-1], ())
+        ]
         replaces = tuple(fixed) + (("metadata.name",) if renamed else ())
         detailed = {key: PropertyDiff(kind=DiffKind.UPDATE) for key in changed}
         return DiffResult(changes=bool(changed), replaces=replaces, diffs=tuple(changed), detailed=detailed)

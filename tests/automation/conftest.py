@@ -6,12 +6,15 @@ The clock can be moved. State is in a folder of the test.
 import dataclasses
 import datetime
 import itertools
+import json
 
 import pytest
 
 from automation import app
 from automation.adapters.deployments import Deployments
 from automation.adapters.memory import MemoryStore
+from automation.build_turns import Turns
+from automation.event_parser import parse
 from automation.events import (
     BuildCancel,
     BuildComplete,
@@ -22,8 +25,11 @@ from automation.events import (
     FunctionRollback,
     ServiceDelete,
 )
+from automation.model import BuildTurn
 from automation.runner import Runner
 from automation.settings import AutomationSettings
+from automation.sweeper import Sweeper
+from automation.usher import Usher
 from automation.worker import Worker
 from engine import Engine, FileBackend
 from tests.automation.clusters import Cluster
@@ -50,6 +56,31 @@ class Clock:
         self.now += datetime.timedelta(**time)
 
 
+class ClusterObserver:
+    """Looks at the world's cluster; what it reports is delivered at once."""
+
+    def __init__(self, world):
+        self.world = world
+        self.given = Turns()
+        self.reports = []
+
+    def jobs(self):
+        return [value for (kind, _), value in list(self.world.cluster.objects.items()) if kind == "Job"]
+
+    def report(self, message):
+        self.reports.append(message)
+        self.world.take(message)
+
+    def turns(self):
+        return self.given
+
+    def give_turns(self, turns):
+        if turns.version != self.given.version:
+            return False
+        self.given = Turns(turns.jobs, str(int(turns.version or 0) + 1))
+        return True
+
+
 class World:
     """An automation, what it works on, and short ways to send it events of one function."""
 
@@ -64,6 +95,7 @@ class World:
         )
         self.clock = Clock()
         self.cluster = Cluster()
+        self.observer = ClusterObserver(self)
         self.store = MemoryStore(self.settings.context_bucket)
         self.function = FunctionId("tp1", "p1")
         self._ids = itertools.count(1)
@@ -73,12 +105,29 @@ class World:
         """Begin again with nothing but what is stored, as another replica would."""
         engine = Engine(FileBackend(self.settings.backend_url), {"kubernetes": self.cluster})
         self.engine = Deployments(engine, self.settings.project, {})
+        self.usher = Usher(self.observer, self._begin, self.settings.build_limits, self.clock)
         self.runner = Runner(
-            engine=self.engine, store=self.store, settings=self.settings, wrappers=WRAPPERS, clock=self.clock
+            engine=self.engine,
+            store=self.store,
+            settings=self.settings,
+            wrappers=WRAPPERS,
+            clock=self.clock,
+            line=self.usher.line,
         )
+        self.sweeper = Sweeper(self.engine, self.observer, self.runner, self.clock)
         worker = Worker(self.runner.handle, threads=self.settings.workers, limit=self.settings.queue_limit)
         checks = {"storage": self.store.check, "state": self.engine.check}
         self.automation = app.Automation(self.runner, worker, self.settings, checks=checks)
+
+    def _begin(self, function, job_name):
+        deadline = self.settings.build_deadline_seconds
+        return self.runner.tell(function, BuildTurn(job_name=job_name, deadline_seconds=deadline))
+
+    def take(self, message):
+        """Carry out what was reported, as the service does with what the broker delivers."""
+        attributes = {key.removeprefix("ce-"): text for key, text in message.headers.items() if "ce-" in key}
+        event = parse(attributes, json.loads(message.body), correlation_id="c", traceparent=None)
+        return self.runner.handle(event)
 
     def put(self, code=CODE, name="parser.py", parser="p1"):
         """Put code where the contract says."""

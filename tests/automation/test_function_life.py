@@ -381,10 +381,10 @@ async def test_a_stack_that_another_process_updates_is_busy(world):
 
 async def test_tombstones_are_swept_after_a_day(world):
     await world.send(world.delete())
-    assert world.runner.sweep() == 0
+    assert world.sweeper.round() == 0
     world.clock.forward(hours=25)
 
-    assert world.runner.sweep() == 1
+    assert world.sweeper.round() == 1
     assert world.engine.stacks() == []
 
 
@@ -401,7 +401,7 @@ async def test_a_stack_that_cannot_be_swept_does_not_keep_others(world, monkeypa
 
     monkeypatch.setattr(world.engine, "remove", remove)
 
-    assert world.runner.sweep() == 1
+    assert world.sweeper.round() == 1
     assert world.engine.stacks() == ["fn-tp1-p1"]
 
 
@@ -412,7 +412,7 @@ async def test_a_function_that_came_back_meanwhile_is_not_swept(world, monkeypat
     await world.deploy()
     monkeypatch.setattr(world.engine, "outputs", lambda _: before)
 
-    assert world.runner.sweep() == 0
+    assert world.sweeper.round() == 0
     assert "Service" in world.cluster.kinds()
 
 
@@ -420,7 +420,7 @@ async def test_functions_that_live_are_not_swept(world):
     await world.deploy()
     world.clock.forward(days=30)
 
-    assert world.runner.sweep() == 0
+    assert world.sweeper.round() == 0
     assert world.engine.stacks() == ["fn-tp1-p1"]
 
 

@@ -199,8 +199,8 @@ async def test_a_sweep_begins_nothing_more_once_the_process_ends(world):
     await world.send(world.build_start())
     world.clock.forward(seconds=world.settings.build_deadline_seconds + 301)
 
-    assert await asyncio.to_thread(world.runner.sweep, lambda: True) == 0
-    assert await asyncio.to_thread(world.runner.sweep) == 1
+    assert await asyncio.to_thread(world.sweeper.round, lambda: True) == 0
+    assert await asyncio.to_thread(world.sweeper.round) == 1
 
 
 async def test_a_round_that_hits_a_defect_is_not_the_last_one_and_closing_goes_well(world, caplog):
@@ -249,8 +249,8 @@ async def test_a_lost_build_without_a_job_ends_as_failed_in_the_sweep(world):
     world.cluster.objects.clear()
     world.clock.forward(seconds=world.settings.build_deadline_seconds + 301)
 
-    assert await asyncio.to_thread(world.runner.sweep) == 1
-    assert await asyncio.to_thread(world.runner.sweep) == 0
+    assert await asyncio.to_thread(world.sweeper.round) == 1
+    assert await asyncio.to_thread(world.sweeper.round) == 0
 
     again = await world.send(world.build_start())
     assert again.status == "started"
@@ -261,7 +261,7 @@ async def test_a_sweep_leaves_builds_alone_whose_result_may_still_come(world):
     await world.send(world.build_start())
     before = everything(world)
 
-    assert await asyncio.to_thread(world.runner.sweep) == 0
+    assert await asyncio.to_thread(world.sweeper.round) == 0
     assert everything(world) == before
 
 

@@ -74,6 +74,16 @@ def test_environments(said, meant):
     assert settings.automation.namespace == f"knative-lambda-{meant}"
 
 
+@pytest.mark.parametrize(
+    ("environment", "limits"), [("local", (5, 5)), ("dev", (5, 3)), ("stg", (10, 5)), ("prd", (20, 10))]
+)
+def test_builds_are_limited_by_the_contracts_number_and_half_of_it_for_one_third_party(environment, limits):
+    automation = read({**LEAST, "ENVIRONMENT": environment}).automation
+
+    assert (automation.build_limit, automation.third_party_build_limit) == limits
+    assert automation.waiting_build_limit == 100
+
+
 def test_every_variable_reaches_its_setting():
     settings = read(
         {
@@ -122,6 +132,9 @@ def test_every_variable_reaches_its_setting():
             "NPM_REGISTRY_URL": "http://npm.test:4873",
             "GO_PROXY": "https://proxy.test,direct",
             "BUILD_DEADLINE_SECONDS": "600",
+            "MAX_CONCURRENT_JOBS": "7",
+            "THIRD_PARTY_MAX_CONCURRENT_JOBS": "0",
+            "MAX_WAITING_JOBS": "9",
             "FUNCTION_URL": "http://{name}.{namespace}.localhost:8081",
             "PARSER_TIMEOUT_SECONDS": "10",
             "FUNCTION_LOG_LEVEL": "debug",
@@ -164,6 +177,9 @@ def test_every_variable_reaches_its_setting():
         "npm_registry_url": "http://npm.test:4873",
         "go_proxy": "https://proxy.test,direct",
         "build_deadline_seconds": "600",
+        "build_limit": "7",
+        "third_party_build_limit": "0",
+        "waiting_build_limit": "9",
         "region": "eu-west-1",
         "s3_endpoint": "http://127.0.0.1:9000",
         "access_key_id": "key",
@@ -211,6 +227,9 @@ BAD = {
     "MONITOR_IMAGE": "a b",
     "PYTHON_BASE_IMAGE": "python:",
     "BUILD_DEADLINE_SECONDS": "0",
+    "MAX_CONCURRENT_JOBS": "-1",
+    "THIRD_PARTY_MAX_CONCURRENT_JOBS": "many",
+    "MAX_WAITING_JOBS": "1.5",
     "FUNCTION_URL": "http://{other}",
     "PARSER_TIMEOUT_SECONDS": "301",
     "FUNCTION_LOG_LEVEL": "loud",
