@@ -150,6 +150,8 @@ def service(
         passphrase=args.service.passphrase,
         passphrase_stored=args.secrets.holds(STATE),
         api_tokens=args.service.api_tokens,
+        signature_keys=args.service.signature_keys,
+        signed_paths=args.service.signed_paths,
         telemetry=telemetry.environment(
             service="knative-lambda-builder",
             environment=args.environment,

@@ -10,7 +10,7 @@ from components.declare import custom, within
 from components.engines import EMBEDDED
 from components.manifests import service as manifests
 from components.manifests.metadata import Manifest, object_meta, platform_labels
-from components.manifests.service_environment import PASSPHRASE, STATE_SECRET, TOKENS
+from components.manifests.service_environment import KEYS, PASSPHRASE, STATE_SECRET, TOKENS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +71,10 @@ class ServiceArgs:
     """Variables of OpenTelemetry."""
     api_tokens: pulumi.Input[str] | None = None
     """Tokens of those who may read over REST, one a line; None: nobody may."""
+    signature_keys: pulumi.Input[str] | None = None
+    """Keys that events from outside are signed with, one a line; None: they need not be signed."""
+    signed_paths: Sequence[str] = ()
+    """Paths whose events have to be signed; none: the service's own choice."""
 
 
 class Service(pulumi.ComponentResource):
@@ -92,6 +96,7 @@ class Service(pulumi.ComponentResource):
         given = {
             "state": (STATE_SECRET, PASSPHRASE, None if args.passphrase_stored else args.passphrase),
             "tokens": (manifests.TOKENS_SECRET, TOKENS, args.api_tokens),
+            "signature-keys": (manifests.KEYS_SECRET, KEYS, args.signature_keys),
         }
         return {
             role: {

@@ -63,6 +63,7 @@ def app_settings(settings: Settings) -> AppSettings:
         body_timeout_seconds=settings.http.body_timeout_seconds,
         request_timeout_seconds=settings.http.request_timeout_seconds,
         api_tokens_file=settings.http.api_tokens_file,
+        signatures=settings.http.signatures,
         build_rate=settings.http.build_rate,
         third_party_build_rate=settings.http.third_party_build_rate,
         shutdown_grace_seconds=settings.http.shutdown_grace_seconds,

@@ -23,10 +23,9 @@ from service.http import read_body, refuse_routing
 from service.metrics import Metrics
 from service.ports import Automation
 from service.rate_limits import Rate, RateLimits
+from service.settings import EVENT_PATHS
+from service.signatures import UNSIGNED, Signatures, SignatureSettings
 from service.tokens import Tokens
-
-EVENT_PATHS: Final = ("/", "/events", "/cloud-events", "/cloudevents", "/build")
-"""Where events are taken: the contract's two paths, and the aliases that older senders use."""
 
 ReadBody = Callable[[Request], Awaitable[bytes]]
 
@@ -46,6 +45,8 @@ class AppSettings:
     """How long a request waits for its work."""
     api_tokens_file: Path | None
     """Tokens of those who may read over REST, one a line; None: nobody may."""
+    signatures: SignatureSettings = UNSIGNED
+    """Whose events are taken."""
     build_rate: Rate
     """How many builds may be asked for."""
     third_party_build_rate: Rate
@@ -57,15 +58,19 @@ class AppSettings:
 class HttpHandler:
     """Takes events over HTTP."""
 
-    def __init__(self, cloud_events: CloudEventHandler, health: Health, read: ReadBody) -> None:
+    def __init__(
+        self, cloud_events: CloudEventHandler, health: Health, signatures: Signatures, read: ReadBody
+    ) -> None:
         self._cloud_events = cloud_events
         self._health = health
+        self._signatures = signatures
         self._read = read
 
     async def receive(self, request: Request) -> Response:
         """Answer one POST with an event in it."""
-        body = await self._read(request)
-        answer = await self._cloud_events.handle(request.headers.items(), body, request.state.trail)
+        body, headers = await self._read(request), request.headers.items()
+        self._signatures.check(request.scope["path"], headers, body)
+        answer = await self._cloud_events.handle(headers, body, request.state.trail)
         # While draining, clients that keep connections open are sent elsewhere.
         closing = {"connection": "close"} if self._health.draining else {}
         return Response(answer.body, answer.status, headers={**answer.headers, **closing})
@@ -81,7 +86,8 @@ def create_app(automation: Automation, settings: AppSettings) -> Starlette:
     read = functools.partial(
         read_body, limit_bytes=settings.max_body_bytes, timeout_seconds=settings.body_timeout_seconds
     )
-    handler = HttpHandler(CloudEventHandler(events, metrics, source=settings.source), health, read)
+    cloud_events = CloudEventHandler(events, metrics, source=settings.source)
+    handler = HttpHandler(cloud_events, health, Signatures(settings.signatures, time.time), read)
 
     async def scrape(request: Request) -> Response:
         body, content_type = metrics.render(request.headers.get("accept", ""))

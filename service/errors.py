@@ -1,7 +1,7 @@
 """Errors of the HTTP layer itself, beside those that automation raises; all are PlatformErrors."""
 
 import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from automation.errors import DependencyUnavailable, Fault, PlatformError
 from service.trail import Trail
@@ -13,6 +13,14 @@ class Unauthorized(PlatformError):
     fault = Fault.SENDER
     status = 401
     error_type = "unauthorized"
+    challenge: ClassVar[str] = "Bearer"
+    """What a WWW-Authenticate header says."""
+
+
+class Unsigned(Unauthorized):
+    """A message whose sender has to sign it is not signed, or not so that it fits."""
+
+    challenge = "Webhook-Signature"
 
 
 class AccessDenied(PlatformError):

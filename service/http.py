@@ -86,7 +86,7 @@ def _error_headers(error: PlatformError) -> dict[str, str]:
     if isinstance(error, MethodNotAllowed):
         headers["allow"] = error.allowed
     if isinstance(error, Unauthorized):
-        headers["www-authenticate"] = "Bearer"
+        headers["www-authenticate"] = error.challenge
     if isinstance(error, RateLimited):
         headers["x-ratelimit-limit"] = str(error.rate.burst)
         headers["x-ratelimit-remaining"] = "0"

@@ -16,10 +16,14 @@ from components.capacity import CAPACITIES
 from components.engines import ENGINES
 from service import variables as syntax
 from service.rate_limits import Rate
+from service.signatures import UNSIGNED, SignatureSettings
 from service.tls import TlsSettings
 from service.variables import Variables
 
 ENVIRONMENTS: Final = ("local", "dev", "stg", "prd")
+EVENT_PATHS: Final = ("/", "/events", "/cloud-events", "/cloudevents", "/build")
+"""Where events are taken: the contract's two paths, and the aliases that older senders use."""
+
 LOG_LEVELS: Final = ("debug", "info", "warn", "error")
 
 LOCAL_BUILDS: Final = 5
@@ -53,6 +57,8 @@ class HttpSettings:
     """REQUEST_TIMEOUT_SECONDS: how long a request waits for its work; the work itself goes on."""
     api_tokens_file: Path | None
     """API_TOKENS_FILE: tokens of those who may read over REST, one a line; None: nobody may."""
+    signatures: SignatureSettings = UNSIGNED
+    """SIGNATURE_KEYS_FILE and SIGNED_PATHS: who may send events, and where."""
     build_rate: Rate
     """BUILD_RATE and BUILD_BURST: builds that may be asked for in a second and at once, of each process."""
     third_party_build_rate: Rate
@@ -116,6 +122,7 @@ def read_http(
         body_timeout_seconds=variables.seconds("BODY_TIMEOUT_SECONDS", 30),
         request_timeout_seconds=variables.seconds("REQUEST_TIMEOUT_SECONDS", 30),
         api_tokens_file=None if tokens is None else Path(tokens),
+        signatures=_signatures(variables),
         build_rate=_rate(variables, "BUILD", Rate(50, 100)),
         third_party_build_rate=_rate(variables, "THIRD_PARTY_BUILD", Rate(10, 20)),
         shutdown_grace_seconds=variables.seconds("SHUTDOWN_GRACE_SECONDS", 30),
@@ -133,6 +140,13 @@ def _tls(variables: Variables) -> TlsSettings | None:
     if certificate or key:
         variables.note("TLS_CERT_FILE and TLS_KEY_FILE: one is set; set both or none")
     return None
+
+
+def _signatures(variables: Variables) -> SignatureSettings:
+    keys = variables.text("SIGNATURE_KEYS_FILE", syntax.PATH)
+    # Triggers deliver to "/", and a broker signs nothing.
+    paths = variables.words("SIGNED_PATHS", EVENT_PATHS) or EVENT_PATHS[1:]
+    return SignatureSettings(keys_file=None if keys is None else Path(keys), paths=paths)
 
 
 def _rate(variables: Variables, name: str, default: Rate) -> Rate:

@@ -89,6 +89,14 @@ class Variables:
             self._refuse(name, word, ", ".join(allowed))
         return word if word in allowed else None
 
+    def words(self, name: str, allowed: tuple[str, ...]) -> tuple[str, ...]:
+        """Return words of a list, parted by commas; none when it is not set."""
+        words = tuple(word.strip() for word in (self._environ.get(name) or "").split(",") if word.strip())
+        for word in words:
+            if word not in allowed:
+                self._refuse(name, word, f"{', '.join(allowed)}, parted by commas")
+        return tuple(word for word in words if word in allowed)
+
     def flag(self, name: str) -> bool | None:
         """Return a yes or no, or None when it is not set."""
         word = self.choice(name, _TRUE + _FALSE)

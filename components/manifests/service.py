@@ -10,7 +10,14 @@ from components.capacity import Capacity
 from components.manifests.access import SERVICE_ACCOUNT
 from components.manifests.metadata import Manifest, object_meta, platform_labels, resources, restricted
 from components.manifests.network import HTTP, SECURE_HTTP
-from components.manifests.service_environment import TLS_FOLDER, TOKENS, TOKENS_FOLDER, environment
+from components.manifests.service_environment import (
+    KEYS,
+    KEYS_FOLDER,
+    TLS_FOLDER,
+    TOKENS,
+    TOKENS_FOLDER,
+    environment,
+)
 
 if TYPE_CHECKING:
     from components.service import ServiceArgs
@@ -23,6 +30,7 @@ SECURE_PORT_NAME: Final = "https"
 TLS_SECRET: Final = f"{NAME}-tls"
 """Made by cert-manager."""
 TOKENS_SECRET: Final = "knative-lambda-api-tokens"  # noqa: S105 - an object's name
+KEYS_SECRET: Final = "knative-lambda-signature-keys"  # noqa: S105 - an object's name
 
 _SHUTDOWN_SECONDS: Final = 30
 """From SIGTERM to the end of the work that was accepted: the service's own default, see docs/settings.md."""
@@ -146,7 +154,9 @@ def _pod(args: "ServiceArgs", labels: dict[str, str]) -> Manifest:
 def _files(args: "ServiceArgs") -> dict[str, tuple[str, str]]:
     """Return the Secrets that come as files, with their folders, by the volume's name."""
     tokens = {TOKENS: (TOKENS_SECRET, TOKENS_FOLDER)} if args.api_tokens is not None else {}
-    return {**tokens, **({"tls": (TLS_SECRET, TLS_FOLDER)} if args.tls else {})}
+    keys = {KEYS: (KEYS_SECRET, KEYS_FOLDER)} if args.signature_keys is not None else {}
+    tls = {"tls": (TLS_SECRET, TLS_FOLDER)} if args.tls else {}
+    return {**tokens, **keys, **tls}
 
 
 def _secret_volume(name: str, secret: str) -> Manifest:

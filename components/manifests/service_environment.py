@@ -16,6 +16,8 @@ PASSPHRASE: Final = "passphrase"  # noqa: S105 - a key's name
 TOKENS: Final = "tokens"
 TOKENS_FOLDER: Final = "/etc/knative-lambda/api"
 TLS_FOLDER: Final = "/etc/knative-lambda/tls"
+KEYS: Final = "keys"
+KEYS_FOLDER: Final = "/etc/knative-lambda/signatures"
 
 
 def environment(args: "ServiceArgs") -> list[Manifest]:
@@ -59,6 +61,8 @@ def _values(args: "ServiceArgs") -> dict[str, Any]:
         "TLS_CERT_FILE": f"{TLS_FOLDER}/tls.crt" if args.tls else "",
         "TLS_KEY_FILE": f"{TLS_FOLDER}/tls.key" if args.tls else "",
         **args.variables,
+        "SIGNATURE_KEYS_FILE": f"{KEYS_FOLDER}/{KEYS}" if args.signature_keys is not None else "",
+        "SIGNED_PATHS": ",".join(args.signed_paths),
     }
 
 

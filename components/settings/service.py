@@ -12,6 +12,8 @@ from components.settings.fields import SECRET, Group, setting
 
 _LOG_LEVELS: Final = {"dev": "debug", "stg": "info", "prd": "warn"}
 """The platform contract's, section 8."""
+_EVENT_PATHS: Final = ("/", "/events", "/cloud-events", "/cloudevents", "/build")
+"""Where the service takes events; its own list is in service/settings.py, which this layer does not know."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +45,10 @@ class ServiceSettings(Group):
     """Opens secrets in functions' stacks; None: they hold none, and none is needed."""
     api_tokens: pulumi.Output[str] | None = setting(SECRET, None)
     """Tokens of those who may read functions and builds, one a line; None: nobody may."""
+    signature_keys: pulumi.Output[str] | None = setting(SECRET, None)
+    """Keys that events from outside are signed with, one a line; None: they need not be signed."""
+    signed_paths: tuple[str, ...] = setting(values.choices(*_EVENT_PATHS), ())
+    """Paths whose events have to be signed; none: all but `/`, to which Triggers deliver."""
 
     def applied(self, capacity: Capacity) -> Capacity:
         """Return an environment's capacity with the numbers that are given here."""

@@ -318,6 +318,24 @@ def test_without_tls_there_is_one_port():
     assert [port["name"] for port in made.inputs("s-service")["spec"]["ports"]] == ["http"]
 
 
+def test_keys_of_signatures_are_a_file_in_the_pod_that_only_its_group_reads():
+    def declared():
+        keys = pulumi.Output.secret("whsec_" + "A" * 32)
+        return Service("s", args(signature_keys=keys, signed_paths=("/", "/events")))
+
+    made = declare(declared)
+
+    assert is_secret(made.raw_inputs("s-signature-keys")["stringData"])
+    signatures = told(made).http.signatures
+    folder = str(signatures.keys_file.parent)
+    (mounted,) = [item for item in container(made)["volumeMounts"] if item["mountPath"] == folder]
+    (volume,) = [item for item in pod(made)["volumes"] if item["name"] == mounted["name"]]
+    assert volume["secret"] == {"secretName": "knative-lambda-signature-keys", "defaultMode": 0o440}
+    assert made.inputs("s-signature-keys")["metadata"]["name"] == "knative-lambda-signature-keys"
+    assert list(made.inputs("s-signature-keys")["stringData"]) == [signatures.keys_file.name]
+    assert signatures.paths == ("/", "/events")
+
+
 def test_without_a_passphrase_there_is_no_secret_and_none_is_asked_for():
     made = declared()
 

@@ -251,6 +251,7 @@ def test_every_key_is_taken():
         "quotaFunctions": "6",
         "quotaBuilds": "7",
         "quotaVolumeClaims": "8",
+        "serviceSignedPaths": "/, /events",
         "gitopsEnabled": "true",
         "gitopsNamespace": "flux",
         "gitopsReceiver": "cdevents",
@@ -263,7 +264,12 @@ def test_every_key_is_taken():
 
     secret = object()
     names = ("storageSecretAccessKey", "gitopsToken", "gitopsAlertAddress", "registryPullConfig")
-    of_registry_and_service = ("registryPushConfig", "servicePassphrase", "serviceApiTokens")
+    of_registry_and_service = (
+        "registryPushConfig",
+        "servicePassphrase",
+        "serviceApiTokens",
+        "serviceSignatureKeys",
+    )
     secrets = dict.fromkeys((*names, *of_registry_and_service), secret)
     assert PlatformSettings.parse(values, secrets) == PlatformSettings(
         environment="local",
@@ -356,6 +362,8 @@ def test_every_key_is_taken():
             log_level="error",
             passphrase=secret,
             api_tokens=secret,
+            signature_keys=secret,
+            signed_paths=("/", "/events"),
         ),
         knative=KnativeSettings(
             managed=True,

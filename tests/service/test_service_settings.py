@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from service.rate_limits import Rate
-from service.settings import Settings, SettingsError, read
+from service.settings import EVENT_PATHS, Settings, SettingsError, read
 
 LEAST = {
     "PULUMI_BACKEND_URL": "file:///state",
@@ -33,6 +33,10 @@ def test_the_promised_defaults():
         "body_timeout_seconds": 30,
         "request_timeout_seconds": 30,
         "api_tokens_file": None,
+        "signatures": {
+            "keys_file": None,
+            "paths": ("/events", "/cloud-events", "/cloudevents", "/build"),
+        },
         "build_rate": {"per_second": 50, "burst": 100},
         "third_party_build_rate": {"per_second": 10, "burst": 20},
         "shutdown_grace_seconds": 30,
@@ -304,3 +308,23 @@ def test_secrets_are_not_shown():
 def test_settings_cannot_be_changed():
     with pytest.raises(dataclasses.FrozenInstanceError):
         read(LEAST).log_level = "debug"
+
+
+def test_where_events_are_signed_can_be_said():
+    signatures = read(
+        {**LEAST, "SIGNATURE_KEYS_FILE": "/run/keys", "SIGNED_PATHS": "/, /events"}
+    ).http.signatures
+
+    assert signatures.keys_file == Path("/run/keys")
+    assert signatures.paths == ("/", "/events")
+
+
+def test_a_path_that_takes_no_events_cannot_be_one_of_signed_events():
+    (problem,) = problems(SIGNED_PATHS="/events,/healthz")
+    assert problem.startswith('SIGNED_PATHS: "/healthz" is not allowed; allowed: /, /events')
+
+
+def test_the_stack_knows_the_same_event_paths_as_the_service():
+    from components.settings.service import _EVENT_PATHS
+
+    assert _EVENT_PATHS == EVENT_PATHS
