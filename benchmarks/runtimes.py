@@ -18,12 +18,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.measure import RESULTS, cpu_seconds
+from benchmarks.measure import RESULTS
 from local.ports import free_port
 from tests.runtimes.process import environment
 from tests.runtimes.toolchains import Compiled, Interpreted, toolchains
@@ -96,16 +96,30 @@ def _is_whole(answer: bytes) -> bool:
 
 def measure(languages: Sequence[str] = tuple(COLD_START_AIMS_MS)) -> dict[str, Any]:
     """Return overhead and cold start by language; one whose toolchain is absent has the reason instead."""
-    with tempfile.TemporaryDirectory(prefix="bench-runtimes-") as folder:
+    with tempfile.TemporaryDirectory(prefix="bench-runtimes-") as folder, _one_core():
         work = Path(folder)
         found = toolchains(work)
         return {name: _measure(found[name], work) for name in languages}
 
 
+@contextlib.contextmanager
+def _one_core() -> Iterator[None]:
+    """Keep this process and those that it starts on one core.
+
+    Waking a process on another core costs as much as a call, and where the scheduler puts whom is chance.
+    """
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(cores)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
+
+
 def _measure(runtime: Interpreted | Compiled, work: Path) -> dict[str, Any]:
     if runtime.missing():
         return {"skipped": runtime.missing()}
-    with (work / f"{runtime.language}.log").open("w") as log:
+    with _reader_of_logs() as log:
         bare = _bare(runtime, work)
         sides = {
             "bare": _starter(bare, work, log),
@@ -122,42 +136,52 @@ def _measure(runtime: Interpreted | Compiled, work: Path) -> dict[str, Any]:
         }
 
 
+@contextlib.contextmanager
+def _reader_of_logs() -> Iterator[IO[bytes]]:
+    """A pipe that is read by another process, as a container's output is."""
+    reader = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    assert reader.stdin is not None
+    with reader, reader.stdin as pipe:
+        yield pipe
+
+
 def _overhead(sides: Mapping[str, Start], connections: int) -> dict[str, Any]:
     """The server's CPU time for a call and the time that a call took, with so many calls at one time."""
     with contextlib.ExitStack() as stack:
         running = {name: stack.enter_context(_serving(start, connections)) for name, start in sides.items()}
         for _, client in running.values():
             client.call(WARM_UP)
-        seconds: dict[str, list[float]] = {name: [] for name in sides}
-        cpu: dict[str, float] = {name: -cpu_seconds(process.pid) for name, (process, _) in running.items()}
+        cpu: dict[str, list[float]] = {name: [] for name in sides}
+        wall: dict[str, list[float]] = {name: [] for name in sides}
         for _ in range(ROUNDS):
-            for name, (_, client) in running.items():
-                seconds[name].append(_round(client))
-        for name, (process, _) in running.items():
-            cpu[name] += cpu_seconds(process.pid)
-    cpu_us = {name: found / ROUNDS / REQUESTS * 1e6 for name, found in cpu.items()}
-    wall_us = {name: _quiet(found) / REQUESTS * 1e6 for name, found in seconds.items()}
+            for name, (process, client) in running.items():
+                before, began = _cpu_us(process.pid), time.perf_counter()
+                client.call(REQUESTS)
+                wall[name].append((time.perf_counter() - began) * 1e6 / REQUESTS)
+                cpu[name].append((_cpu_us(process.pid) - before) / REQUESTS)
     return {
-        "cpu_us": {name: round(found, 1) for name, found in cpu_us.items()},
-        "wall_us": {name: round(found, 1) for name, found in wall_us.items()},
-        "cpu_overhead_percent": _over(cpu_us, "bare"),
-        "wall_overhead_percent": _over(wall_us, "bare"),
-        "cpu_over_least_percent": _over(cpu_us, "least"),
+        "cpu_us": {name: round(statistics.median(found), 1) for name, found in cpu.items()},
+        "wall_us": {name: round(statistics.median(found), 1) for name, found in wall.items()},
+        "cpu_overhead_percent": _over(cpu, "bare"),
+        "wall_overhead_percent": _over(wall, "bare"),
+        "cpu_over_least_percent": _over(cpu, "least"),
     }
 
 
-def _over(found: Mapping[str, float], base: str) -> float:
-    return round((found["wrapped"] / found[base] - 1) * 100, 1)
+def _over(found: Mapping[str, Sequence[float]], base: str) -> float:
+    """The median of the rounds' ratios: the sides of one round met the same machine."""
+    ratios = [mine / other for mine, other in zip(found["wrapped"], found[base], strict=True)]
+    return round((statistics.median(ratios) - 1) * 100, 1)
+
+
+def _cpu_us(pid: int) -> float:
+    """CPU time of a process's threads so far, to the nanosecond; the kernel's totals have steps of 10 ms."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1000
 
 
 def _quiet(seconds: Sequence[float]) -> float:
     return statistics.median(sorted(seconds)[: int(len(seconds) * QUIET)])
-
-
-def _round(client: Client) -> float:
-    began = time.perf_counter()
-    client.call(REQUESTS)
-    return time.perf_counter() - began
 
 
 def _cold_starts(sides: Mapping[str, Start], aim_ms: float) -> dict[str, Any]:
