@@ -71,13 +71,12 @@ class App {
   }
 
   #event({ headers, body }, send) {
-    const newId = randomUUID();
     let call;
     try {
-      call = decode(headers, body, newId);
+      call = decode(headers, body, randomUUID);
     } catch (error) {
       if (!(error instanceof InvalidEvent)) throw error;
-      const empty = { envelope: { ...NO_EVENT, id: newId } };
+      const empty = { envelope: { ...NO_EVENT, id: randomUUID() } };
       this.#refuse(this.#context(headers, empty, false), failures.invalidRequest(error.message), send);
       return;
     }

@@ -48,11 +48,13 @@ class Context {
   }
 }
 
-/** Milliseconds on the clock that all threads of the process share. */
+/** Milliseconds on the clock that all threads of the process share, without process.hrtime's array. */
 function now() {
-  const [seconds, nanoseconds] = process.hrtime();
-  return seconds * 1000 + nanoseconds / 1e6;
+  return CLOCK_BEGAN + performance.now();
 }
+
+const [began, beganNanoseconds] = process.hrtime();
+const CLOCK_BEGAN = began * 1000 + beganNanoseconds / 1e6 - performance.now();
 
 const NO_TRACE = Object.freeze({ traceparent: '', traceId: '', spanId: '', flags: '' });
 

@@ -52,7 +52,7 @@ function eventOf(envelope, data) {
 
 /**
  * Decode a request: { envelope, data, invocationId, correlationId }. `headers` have names in lower case,
- * `newId` names an event that has no id of its own. Throws InvalidEvent.
+ * `newId` makes an id for an event that has none of its own. Throws InvalidEvent.
  */
 function decode(headers, body, newId) {
   const contentType = headers['content-type'] ?? '';
@@ -100,7 +100,7 @@ function binaryOrPlain(headers, mediaType, body, newId) {
     }
   }
   if (!found) {
-    const direct = { specversion: '1.0', id: newId, source: DIRECT_SOURCE, type: DIRECT_TYPE, extensions: {} };
+    const direct = { specversion: '1.0', id: newId(), source: DIRECT_SOURCE, type: DIRECT_TYPE, extensions: {} };
     return { envelope: direct, data: json(body) };
   }
   if (mediaType) attributes.datacontenttype = mediaType;

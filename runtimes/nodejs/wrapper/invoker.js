@@ -75,10 +75,10 @@ class Invoker {
   #end(call, outcome) {
     this.#running.delete(call);
     this.#reportDeadline();
-    const inTime = now() - call.began <= this.#timeoutMs;
-    answer(call, inTime ? outcome : this.#timedOut());
-    const [next] = this.#waiting;
-    if (next) {
+    const took = now() - call.began;
+    answer(call, took <= this.#timeoutMs ? outcome : this.#timedOut(), took);
+    if (this.#waiting.size) {
+      const [next] = this.#waiting;
       this.#waiting.delete(next);
       clearTimeout(next.timer);
       this.#run(next);
@@ -110,6 +110,10 @@ class Invoker {
 
   /** Tell the watchdog by when something has to happen. */
   #reportDeadline() {
+    if (this.#running.size === 0) {
+      this.#watchdog.deadline = Infinity;
+      return;
+    }
     for (const call of this.#running) {
       if (call.done === null) continue;
       this.#watchdog.deadline = call.began + this.#timeoutMs;
@@ -119,11 +123,12 @@ class Invoker {
   }
 }
 
-function answer(call, outcome) {
-  clearTimeout(call.timer);
+function answer(call, outcome, took = now() - call.began) {
+  if (call.timer !== null) clearTimeout(call.timer);
   const { done } = call;
   call.done = null;
-  done?.({ ...outcome, seconds: (now() - call.began) / 1000 });
+  outcome.seconds = took / 1000;
+  done?.(outcome);
 }
 
 /** Return a result as JSON text, or the failure that says what is in the way. */

@@ -6,6 +6,7 @@ const fs = require('node:fs');
 const { LEVELS } = require('./settings');
 
 const OWN = new Set(['timestamp', 'level', 'message', 'logger', 'service', 'third_party_id', 'parser_id']);
+const PLAIN = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
 const RANK = { debug: 0, info: 1, warning: 2, error: 3, critical: 4 };
 
 const FLUSH_MS = 20;
@@ -52,8 +53,13 @@ function write(level, name, message, fields, context) {
   emit(lineOf(level, name, message, fields, context));
 }
 
+/** Return a text's JSON form; JSON.stringify has a price that most texts need not pay. */
+function quoted(text) {
+  return PLAIN.test(text) ? `"${text}"` : JSON.stringify(text);
+}
+
 function lineOf(level, name, message, fields, context) {
-  const head = `{"timestamp":"${timestamp()}","level":"${level}","message":${JSON.stringify(String(message))}`;
+  const head = `{"timestamp":"${timestamp()}","level":"${level}","message":${quoted(String(message))}`;
   const call = context ? callFields(context, fields) : '';
   return `${head},"logger":"${name}",${prefix}${call}${others(fields, context)}}\n`;
 }
@@ -72,10 +78,9 @@ function callFields(context, fields) {
   const { event, trace } = context;
   const duration = fields?.duration_ms === undefined ? '' : `,"duration_ms":${fields.duration_ms}`;
   const ids =
-    `,"correlation_id":${JSON.stringify(context.correlationId)}` +
-    `,"invocation":{"id":${JSON.stringify(context.invocationId)},"cold_start":${context.coldStart}${duration}}` +
-    `,"cloudevent":{"id":${JSON.stringify(event.id)},"type":${JSON.stringify(event.type)}` +
-    `,"source":${JSON.stringify(event.source)}}`;
+    `,"correlation_id":${quoted(context.correlationId)}` +
+    `,"invocation":{"id":${quoted(context.invocationId)},"cold_start":${context.coldStart}${duration}}` +
+    `,"cloudevent":{"id":${quoted(event.id)},"type":${quoted(event.type)},"source":${quoted(event.source)}}`;
   if (!trace.traceId) return ids;
   return `${ids},"trace_id":"${trace.traceId}","span_id":"${trace.spanId}","trace_flags":"${trace.flags}"`;
 }
@@ -84,7 +89,7 @@ function others(fields, context) {
   let text = '';
   for (const key in fields) {
     if (OWN.has(key) || (context && (key in CALL || key === 'duration_ms'))) continue;
-    text += `,${JSON.stringify(key)}:${encode(fields[key])}`;
+    text += `,${quoted(key)}:${encode(fields[key])}`;
   }
   return text;
 }
@@ -124,4 +129,4 @@ function timestamp() {
   return `${secondText}${String(time - whole * 1000).padStart(3, '0')}Z`;
 }
 
-module.exports = { configure, flush, logger, write, writeLater };
+module.exports = { configure, flush, logger, quoted, write, writeLater };

@@ -2,6 +2,7 @@
 // Outcomes to HTTP replies, each a response CloudEvent in binary mode. Pure but for the ids and the time.
 
 const { randomUUID } = require('node:crypto');
+const { quoted } = require('./logs');
 
 const PREFIX = 'io.knative.lambda.response.';
 const RESULT_FIELDS = new Set(['statusCode', 'body', 'headers']);
@@ -13,8 +14,8 @@ function reply(context, outcome, memoryUsedMb, debug) {
   const kind = failure ? (status === 504 ? 'timeout' : 'error') : 'success';
   const middle = failure ? `"error":${errorOf(failure, debug)}` : `"result":${resultOf(outcome.result)}`;
   const body =
-    `{"functionName":${JSON.stringify(context.functionName)},"namespace":${JSON.stringify(context.functionNamespace)}` +
-    `,"invocationId":${JSON.stringify(context.invocationId)},"correlationId":${JSON.stringify(context.correlationId)}` +
+    `{"functionName":${quoted(context.functionName)},"namespace":${quoted(context.functionNamespace)}` +
+    `,"invocationId":${quoted(context.invocationId)},"correlationId":${quoted(context.correlationId)}` +
     `,${middle},"metrics":{"durationMs":${milliseconds(outcome.seconds)},"coldStart":${context.coldStart}` +
     `,"memoryUsedMb":${memoryUsedMb}}}`;
   return { status, headers: headersOf(context, kind, status), body };
@@ -38,13 +39,14 @@ function resultOf(text) {
 }
 
 function headersOf(context, kind, status) {
+  const name = quote(context.functionName);
   const headers = [
     'Content-Type', 'application/json',
     'ce-specversion', '1.0',
     'ce-id', randomUUID(),
     'ce-type', PREFIX + kind,
-    'ce-source', quote(`io.knative.lambda/${context.functionName}`),
-    'ce-subject', quote(context.functionName),
+    'ce-source', `io.knative.lambda/${name}`,
+    'ce-subject', name,
     'ce-time', time(),
     'ce-correlationid', quote(context.correlationId),
     'ce-causationid', quote(context.event.id),
