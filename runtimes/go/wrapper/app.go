@@ -108,6 +108,10 @@ func (a *app) event(writer http.ResponseWriter, request *http.Request) {
 		a.refuse(writer, c, shuttingDown())
 		return
 	}
+	if at := found.deadlineAt; !at.IsZero() && !at.After(time.Now()) {
+		a.refuse(writer, c, pastDeadline())
+		return
+	}
 	parser, err := a.function(c)
 	var invalid *invalidEvent
 	if errors.As(err, &invalid) {

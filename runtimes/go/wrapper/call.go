@@ -28,7 +28,8 @@ type callKey struct{}
 
 // Value answers what a parser may ask of its context without importing anything: the event's attributes by their
 // names ("id", "source", "type", ...), and "correlation_id", "invocation_id", "function_name",
-// "function_namespace", "third_party_id", "parser_id", "traceparent" (texts) and "cold_start" (a bool).
+// "function_namespace", "third_party_id", "parser_id", "traceparent" (texts), "cold_start" (a bool) and "metadata", an
+// invocation event's own (map[string]any).
 func (c *call) Value(key any) any {
 	if key == (callKey{}) {
 		return c
@@ -54,6 +55,8 @@ func (c *call) Value(key any) any {
 		return c.trace.traceparent
 	case "cold_start":
 		return c.coldStart
+	case "metadata":
+		return c.event.metadata
 	}
 	if value, present := c.event.attributes[name]; present {
 		return value
@@ -70,7 +73,7 @@ func newCall(settings *settings, header http.Header, event *event, coldStart boo
 	made.correlationID = correlationID(
 		header.Get("X-Correlation-Id"), event.attribute("correlationid"), event.correlationID, event.attribute("id"),
 	)
-	made.trace = parseTrace(header.Get("Traceparent"), event.attribute("traceparent"))
+	made.trace = parseTrace(header.Get("Traceparent"), event.attribute("traceparent"), event.traceparent())
 	return made
 }
 

@@ -21,6 +21,8 @@ type deadline struct {
 	at     time.Time
 	place  *list.Element
 	passed chan struct{}
+	// timer is there for a call whose event has a deadline of its own; those are few, and in no order.
+	timer *time.Timer
 }
 
 func newDeadlines(timeout time.Duration) *deadlines {
@@ -29,9 +31,14 @@ func newDeadlines(timeout time.Duration) *deadlines {
 	return made
 }
 
-// add begins a call's time.
-func (d *deadlines) add(began time.Time) *deadline {
+// add begins a call's time, which ends at the latest at the time given unless that is zero.
+func (d *deadlines) add(began, latest time.Time) *deadline {
 	made := &deadline{at: began.Add(d.timeout), passed: make(chan struct{})}
+	if !latest.IsZero() && latest.Before(made.at) {
+		made.at = latest
+		made.timer = time.AfterFunc(time.Until(latest), func() { close(made.passed) })
+		return made
+	}
 	d.lock.Lock()
 	defer d.lock.Unlock()
 	made.place = d.calls.PushBack(made)
@@ -40,6 +47,10 @@ func (d *deadlines) add(began time.Time) *deadline {
 
 // remove takes a call away that has ended; its context ends, too, as a finished request's does.
 func (d *deadlines) remove(ended *deadline) {
+	if ended.timer != nil {
+		ended.timer.Stop()
+		return
+	}
 	d.lock.Lock()
 	defer d.lock.Unlock()
 	if ended.place != nil {

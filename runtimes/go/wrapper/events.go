@@ -11,13 +11,15 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
 // Requests to events: CloudEvents 1.0 over HTTP, binary and structured mode, and plain JSON. Pure.
 //
 // A request with none of the `ce-` headers and a JSON body is a direct call. The `io.knative.lambda.invoke.*`
-// events wrap their data in `payload`; it is taken out, their `invocationId` and `correlationId` are honoured.
+// events wrap their data in `payload`; it is taken out, their `invocationId`, `correlationId` and `metadata`
+// (`deadlineAt`, `traceId`, `spanId`) are honoured (docs/decisions/0069-invocation-events.md).
 
 const (
 	directType   = "io.knative.lambda.invoke.sync"
@@ -50,6 +52,10 @@ type event struct {
 	data json.RawMessage
 	// invocationID and correlationID are what an invocation event asked for, else empty.
 	invocationID, correlationID string
+	// metadata is what an invocation event tells about itself: retryCount and whatever else its sender put there.
+	metadata map[string]any
+	// deadlineAt is when the caller no longer wants the answer; zero if it did not say.
+	deadlineAt time.Time
 }
 
 func (e *event) attribute(name string) string { return e.attributes[name] }
@@ -99,7 +105,38 @@ func (e *event) unwrap() error {
 	}
 	e.data = payload
 	e.invocationID, e.correlationID = text(fields["invocationId"]), text(fields["correlationId"])
+	return e.takeMetadata(fields["metadata"])
+}
+
+func (e *event) takeMetadata(raw json.RawMessage) error {
+	if raw == nil {
+		return nil
+	}
+	if json.Unmarshal(raw, &e.metadata) != nil {
+		return refuse("metadata is no JSON object")
+	}
+	value := e.metadata["deadlineAt"]
+	if value == nil {
+		return nil
+	}
+	written, _ := value.(string)
+	at, err := time.Parse(time.RFC3339Nano, strings.ToUpper(written))
+	if err != nil {
+		const allowed = "a time of RFC 3339 is allowed, as 2026-01-31T12:00:00Z"
+		return refuse("metadata.deadlineAt is '%.40v'; %s", value, allowed)
+	}
+	e.deadlineAt = at
 	return nil
+}
+
+// traceparent returns the trace that the metadata names, empty if none.
+func (e *event) traceparent() string {
+	traceID, _ := e.metadata["traceId"].(string)
+	spanID, _ := e.metadata["spanId"].(string)
+	if traceID == "" || spanID == "" {
+		return ""
+	}
+	return "00-" + traceID + "-" + spanID + "-01"
 }
 
 // text returns a JSON text's value, empty if it is none.

@@ -75,9 +75,15 @@ func fromError(err error) *failure {
 	return made
 }
 
-func timedOut(seconds float64) *failure {
-	message := fmt.Sprintf("the handler did not return within %v s (TIMEOUT_SECONDS)", seconds)
+func timedOut(seconds float64, limit string) *failure {
+	message := fmt.Sprintf("the handler did not return within %.3g s (%s)", seconds, limit)
 	return &failure{code: "TIMEOUT_ERROR", message: message, retryable: true, status: 504, kind: "timeout"}
+}
+
+// pastDeadline is the failure of an event that came after its own deadline; a retry would come later still.
+func pastDeadline() *failure {
+	const message = "the event came after its metadata.deadlineAt; the handler was not called"
+	return &failure{code: "TIMEOUT_ERROR", message: message, status: 504, kind: "timeout"}
 }
 
 func invalidRequest(message string) *failure {

@@ -53,7 +53,7 @@ func (i *invoker) invoke(c *call, parser func() (any, error)) outcome {
 		return outcome{failure: saturated(cap(i.places)), duration: waited}
 	}
 	began := time.Now()
-	c.deadline = i.deadlines.add(began)
+	c.deadline = i.deadlines.add(began, c.event.deadlineAt)
 	defer i.deadlines.remove(c.deadline)
 	ended := make(chan outcome, 1)
 	i.start(job{parser, ended})
@@ -63,8 +63,15 @@ func (i *invoker) invoke(c *call, parser func() (any, error)) outcome {
 		return made
 	case <-c.deadline.passed:
 		i.expectEnd(ended)
-		return outcome{failure: timedOut(i.timeout.Seconds()), duration: time.Since(began)}
+		return outcome{failure: i.timedOut(c.deadline, began), duration: time.Since(began)}
 	}
+}
+
+func (i *invoker) timedOut(passed *deadline, began time.Time) *failure {
+	if passed.timer == nil {
+		return timedOut(i.timeout.Seconds(), "TIMEOUT_SECONDS")
+	}
+	return timedOut(max(0, passed.at.Sub(began).Seconds()), "the event's metadata.deadlineAt")
 }
 
 // takePlace waits for one of the places, at most as long as a call may run.

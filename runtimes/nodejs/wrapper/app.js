@@ -11,6 +11,7 @@ const { CONTENT_TYPE, Metrics } = require('./metrics');
 const { milliseconds, reply } = require('./replies');
 
 const HEALTH = new Set(['/health', '/healthz', '/ready', '/readyz']);
+const NO_METADATA = Object.freeze({});
 const NO_EVENT = { id: '', source: '', type: '', extensions: {} };
 
 /** One function. `handle` takes a request and a callback for its reply; it does not throw. */
@@ -84,8 +85,13 @@ class App {
       this.#refuse(this.#context(headers, call, false), failures.shuttingDown(), send);
       return;
     }
+    const leftMs = call.deadlineAt === undefined ? Infinity : call.deadlineAt - Date.now();
+    if (leftMs <= 0) {
+      this.#refuse(this.#context(headers, call, false), failures.pastDeadline(), send);
+      return;
+    }
     const context = this.#context(headers, call, this.metrics.begin());
-    this.#invoker.call(eventOf(call.envelope, call.data), context, (outcome) => {
+    this.#invoker.call(eventOf(call.envelope, call.data), context, leftMs, (outcome) => {
       this.metrics.end(outcome.seconds, outcome.failure?.kind);
       this.#answer(context, outcome, send);
     });
@@ -98,7 +104,8 @@ class App {
       invocationId: call.invocationId ?? randomUUID(),
       correlationId:
         correlationId(headers['x-correlation-id'], correlationid, call.correlationId, envelope.id) ?? randomUUID(),
-      trace: parseTrace(headers.traceparent, traceparent),
+      trace: parseTrace(headers.traceparent, traceparent, call.traceparent),
+      metadata: call.metadata ?? NO_METADATA,
       coldStart,
     });
   }

@@ -8,7 +8,7 @@ const CORRELATION = /^[\x21-\x7e]{1,256}$/;
 
 /** The second argument of `handler(event, context)`. */
 class Context {
-  #deadline;
+  #deadline = Infinity;
   #abort = null;
   #logger = null;
 
@@ -21,8 +21,8 @@ class Context {
     this.invocationId = facts.invocationId; // new for every call, a redelivery of the same event included
     this.correlationId = facts.correlationId; // the same for everything that one cause set off
     this.trace = facts.trace; // W3C trace context as it came: { traceparent, traceId, spanId, flags }
+    this.metadata = facts.metadata; // an invocation event's own: retryCount, deadlineAt, ...; else empty
     this.coldStart = facts.coldStart;
-    this.#deadline = now() + settings.timeoutSeconds * 1000;
   }
 
   /** How much time the handler has left, in seconds; never negative. */
@@ -40,6 +40,11 @@ class Context {
   get logger() {
     this.#logger ??= logger('function', this);
     return this.#logger;
+  }
+
+  /** Say when the time is over, on the clock of now(); for the invoker. */
+  endAt(deadline) {
+    this.#deadline = deadline;
   }
 
   /** Fire the signal; for the invoker. */

@@ -7,7 +7,8 @@
 // written for `handler(data)` and for `handler(event)` both work.
 //
 // A request with none of the `ce-` headers and a JSON body is a direct call. The `io.knative.lambda.invoke.*`
-// events wrap their data in `payload`; it is taken out, their `invocationId` and `correlationId` are honoured.
+// events wrap their data in `payload`; it is taken out, their `invocationId`, `correlationId` and `metadata`
+// (`deadlineAt`, `traceId`, `spanId`) are honoured (docs/decisions/0069-invocation-events.md).
 
 const { isUtf8 } = require('node:buffer');
 
@@ -20,6 +21,7 @@ const ATTRIBUTES = [...REQUIRED, 'subject', 'time', 'datacontenttype', 'datasche
 const KNOWN = new Set(ATTRIBUTES);
 const ATTRIBUTE_NAME = /^[a-z0-9]{1,64}$/;
 const JSON_TYPE = /^[\w.!#$&^+-]+\/(?:[\w.!#$&^-]+\+)?json$/;
+const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/i;
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
 /** The request holds no event; the message lists every problem. The sender's fault, never worth a retry. */
@@ -51,8 +53,8 @@ function eventOf(envelope, data) {
 }
 
 /**
- * Decode a request: { envelope, data, invocationId, correlationId }. `headers` have names in lower case,
- * `newId` makes an id for an event that has none of its own. Throws InvalidEvent.
+ * Decode a request: { envelope, data } and of an invocation event also { invocationId, correlationId, metadata,
+ * deadlineAt (milliseconds since 1970), traceparent }. `headers` have names in lower case, `newId` makes an id for an event that has none of its own. Throws InvalidEvent.
  */
 function decode(headers, body, newId) {
   const contentType = headers['content-type'] ?? '';
@@ -77,12 +79,24 @@ function mediaTypeOf(contentType) {
 
 function unwrapped(envelope, data) {
   const text = (value) => (typeof value === 'string' && value ? value : undefined);
-  return {
-    envelope,
-    data: data.payload,
-    invocationId: text(data.invocationId),
-    correlationId: text(data.correlationId),
-  };
+  const ids = { invocationId: text(data.invocationId), correlationId: text(data.correlationId) };
+  const metadata = data.metadata ?? {};
+  if (!isRecord(metadata)) throw new InvalidEvent('metadata is no JSON object');
+  const traceparent = `00-${metadata.traceId}-${metadata.spanId}-01`;
+  return { envelope, data: data.payload, ...ids, metadata, deadlineAt: timeOf(metadata.deadlineAt), traceparent };
+}
+
+/** Return a time of RFC 3339 in milliseconds since 1970, undefined for none. */
+function timeOf(value) {
+  if (value === undefined || value === null) return undefined;
+  const found = typeof value === 'string' && RFC_3339.test(value) ? Date.parse(value) : NaN;
+  if (Number.isNaN(found)) {
+    const shown = String(value).slice(0, 40);
+    throw new InvalidEvent(
+      `metadata.deadlineAt is '${shown}'; a time of RFC 3339 is allowed, as 2026-01-31T12:00:00Z`,
+    );
+  }
+  return found;
 }
 
 function binaryOrPlain(headers, mediaType, body, newId) {

@@ -37,9 +37,15 @@ function fromError(error) {
   return failure(code, textOf(error), retryable, retryable ? 500 : 422, kind, stackOf(error));
 }
 
-function timedOut(seconds) {
-  const message = `the handler did not return within ${seconds} s (TIMEOUT_SECONDS)`;
+function timedOut(seconds, limit = 'TIMEOUT_SECONDS') {
+  const message = `the handler did not return within ${Number(seconds.toPrecision(3))} s (${limit})`;
   return failure('TIMEOUT_ERROR', message, true, 504, 'timeout');
+}
+
+/** An event came after its own deadline; a retry would come later still. */
+function pastDeadline() {
+  const message = 'the event came after its metadata.deadlineAt; the handler was not called';
+  return failure('TIMEOUT_ERROR', message, false, 504, 'timeout');
 }
 
 function invalidRequest(message) {
@@ -97,4 +103,4 @@ function stackOf(error) {
   }
 }
 
-module.exports = { ResultNotJson, fromError, invalidRequest, saturated, shuttingDown, textOf, timedOut };
+module.exports = { ResultNotJson, fromError, invalidRequest, pastDeadline, saturated, shuttingDown, textOf, timedOut };

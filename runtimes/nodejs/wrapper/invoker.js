@@ -17,7 +17,8 @@ class Invoker {
   #maxConcurrency;
   #onStuck;
   #watchdog;
-  #running = new Set(); // in the order in which they began, which is that of their deadlines
+  #running = new Set(); // in the order in which they began, which is that of their deadlines unless some are hurried
+  #hurried = 0; // calls among them whose event has a deadline of its own, before that of the function's time
   #waiting = new Set();
 
   constructor(handler, { timeoutSeconds, maxConcurrency }, onStuck) {
@@ -35,9 +36,11 @@ class Invoker {
 
   /**
    * Run the handler and call `done` once with how it ended: { result, failure, seconds }, the result as JSON text.
+   * `withinMs` is the time that the event itself leaves.
    */
-  call(event, context, done) {
-    const call = { event, context, done, began: now(), timer: null };
+  call(event, context, withinMs, done) {
+    const began = now();
+    const call = { event, context, done, began, latest: began + withinMs, due: 0, hurried: false, timer: null };
     if (this.#running.size < this.#maxConcurrency) {
       this.#run(call);
       return;
@@ -46,13 +49,18 @@ class Invoker {
     call.timer = setTimeout(() => {
       this.#waiting.delete(call);
       answer(call, { failure: failures.saturated(this.#maxConcurrency) });
-    }, this.#timeoutMs);
+    }, Math.min(this.#timeoutMs, withinMs));
   }
 
   #run(call) {
     call.began = now();
+    call.hurried = call.latest < call.began + this.#timeoutMs;
+    call.due = call.hurried ? call.latest : call.began + this.#timeoutMs;
+    call.context.endAt(call.due);
     this.#running.add(call);
+    if (call.hurried) this.#hurried += 1;
     this.#reportDeadline();
+    if (call.hurried) this.#watchdog.look();
     let value;
     try {
       value = this.#handler.call(call.event, call.context);
@@ -64,7 +72,7 @@ class Invoker {
       this.#end(call, outcomeOf(value));
       return;
     }
-    call.timer = setTimeout(() => this.#late(call), this.#timeoutMs - (now() - call.began));
+    call.timer = setTimeout(() => this.#late(call), call.due - now());
     value.then(
       (result) => this.#end(call, outcomeOf(result)),
       (error) => this.#end(call, { failure: failures.fromError(error) }),
@@ -73,10 +81,10 @@ class Invoker {
 
   /** The handler has ended, in time or not: answer if nobody did, give its place to the next. */
   #end(call, outcome) {
-    this.#running.delete(call);
+    this.#remove(call);
     this.#reportDeadline();
-    const took = now() - call.began;
-    answer(call, took <= this.#timeoutMs ? outcome : this.#timedOut(), took);
+    const ended = now();
+    answer(call, ended <= call.due ? outcome : this.#timedOut(call), ended - call.began);
     if (this.#waiting.size) {
       const [next] = this.#waiting;
       this.#waiting.delete(next);
@@ -85,8 +93,12 @@ class Invoker {
     }
   }
 
+  #remove(call) {
+    if (this.#running.delete(call) && call.hurried) this.#hurried -= 1;
+  }
+
   #late(call) {
-    answer(call, this.#timedOut());
+    answer(call, this.#timedOut(call));
     call.context.abort(new DOMException('the time of the call is over', 'TimeoutError'));
     this.#reportDeadline();
     call.timer = setTimeout(() => this.#running.has(call) && this.#onStuck(), GRACE_MS);
@@ -94,18 +106,20 @@ class Invoker {
 
   /** What ran was thrown away in the middle of anything; calls that are over their time will never end. */
   #afterInterruption() {
-    const over = now() - this.#timeoutMs;
+    const time = now();
     for (const call of this.#running) {
-      if (call.began > over) continue;
-      answer(call, this.#timedOut());
-      this.#running.delete(call);
+      if (call.due > time) continue;
+      answer(call, this.#timedOut(call));
+      this.#remove(call);
     }
     this.#reportDeadline();
     this.#onStuck();
   }
 
-  #timedOut() {
-    return { failure: failures.timedOut(this.#timeoutMs / 1000) };
+  #timedOut(call) {
+    if (!call.hurried) return { failure: failures.timedOut(this.#timeoutMs / 1000) };
+    const seconds = Math.max(0, call.due - call.began) / 1000;
+    return { failure: failures.timedOut(seconds, "the event's metadata.deadlineAt") };
   }
 
   /** Tell the watchdog by when something has to happen. */
@@ -114,12 +128,13 @@ class Invoker {
       this.#watchdog.deadline = Infinity;
       return;
     }
+    let first = Infinity;
     for (const call of this.#running) {
       if (call.done === null) continue;
-      this.#watchdog.deadline = call.began + this.#timeoutMs;
-      return;
+      first = Math.min(first, call.due);
+      if (this.#hurried === 0) break;
     }
-    this.#watchdog.deadline = Infinity;
+    this.#watchdog.deadline = first;
   }
 }
 

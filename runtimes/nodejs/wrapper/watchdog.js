@@ -13,6 +13,7 @@ class Watchdog {
   #timeoutMs;
   #graceMs;
   #onInterruption;
+  #worker = null;
 
   constructor(timeoutMs, graceMs, onInterruption) {
     this.deadline = Infinity;
@@ -35,8 +36,16 @@ class Watchdog {
     });
     worker.on('message', () => this.#onInterruption());
     worker.unref();
+    this.#worker = worker;
+  }
+
+  /** Have the thread look at the deadline now, which is before what it expects. */
+  look() {
+    this.#worker?.postMessage('look');
   }
 }
+
+let timer = null;
 
 function watch({ shared, timeoutMs, graceMs }) {
   const [seconds, nanoseconds] = process.hrtime();
@@ -45,7 +54,8 @@ function watch({ shared, timeoutMs, graceMs }) {
   if (now >= due) interrupt();
   // A call that begins from now on has its deadline a whole timeout ahead.
   const next = now >= due ? graceMs : Math.min(due - now, timeoutMs + graceMs);
-  setTimeout(watch, Math.max(1, next), { shared, timeoutMs, graceMs });
+  clearTimeout(timer);
+  timer = setTimeout(watch, Math.max(1, next), { shared, timeoutMs, graceMs });
 }
 
 function interrupt() {
@@ -56,6 +66,9 @@ function interrupt() {
   parentPort.postMessage('interrupted');
 }
 
-if (!isMainThread && workerData?.shared) watch(workerData);
+if (!isMainThread && workerData?.shared) {
+  parentPort.on('message', () => watch(workerData));
+  watch(workerData);
+}
 
 module.exports = { Watchdog };

@@ -80,12 +80,15 @@ class App:
             return self._refuse(self._context(request, empty, False), failures.invalid_request(str(error)))
         if not self._accepting:
             return self._refuse(self._context(request, call, False), failures.shutting_down())
+        left = float("inf") if call.deadline_at is None else call.deadline_at - time.time()
+        if left <= 0:
+            return self._refuse(self._context(request, call, False), failures.past_deadline())
         context = self._context(request, call, self.metrics.begin())
 
         def on_late(outcome: Outcome) -> None:
             connection.answer_early(self._end(context, outcome))
 
-        outcome = self._invoker.call(call.event, context, on_late)
+        outcome = self._invoker.call(call.event, context, on_late, within_seconds=left)
         return None if outcome is None else self._end(context, outcome)
 
     def _end(self, context: Context, outcome: Outcome) -> Response:
@@ -99,7 +102,10 @@ class App:
             self._settings,
             call.event,
             correlation=correlation_id(*ids, envelope.id),
-            trace=parse_trace(headers.get("traceparent"), envelope.extensions.get("traceparent")),
+            trace=parse_trace(
+                headers.get("traceparent"), envelope.extensions.get("traceparent"), call.traceparent
+            ),
+            metadata=call.metadata,
             cold_start=cold_start,
             invocation_id=call.invocation_id,
         )

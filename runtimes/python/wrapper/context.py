@@ -5,8 +5,9 @@ import logging
 import os
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .events import Envelope, Event
 from .settings import Settings
@@ -43,6 +44,8 @@ class Context:
     correlation_id: str
     """The same for everything that one cause set off."""
     trace: Trace
+    metadata: Mapping[str, Any]
+    """An invocation event's own: `retryCount`, `deadlineAt` and what its sender put there; else empty."""
     cold_start: bool
     """Whether this is the instance's first call."""
     deadline: float
@@ -106,6 +109,7 @@ def make_context(
     *,
     correlation: str,
     trace: Trace,
+    metadata: Mapping[str, Any],
     cold_start: bool,
     invocation_id: str | None = None,
 ) -> Context:
@@ -119,6 +123,7 @@ def make_context(
         invocation_id=invocation_id or new_id(),
         correlation_id=correlation,
         trace=trace,
+        metadata=metadata,
         cold_start=cold_start,
         deadline=time.monotonic() + settings.timeout_seconds,
     )

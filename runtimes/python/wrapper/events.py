@@ -7,7 +7,8 @@ data does not have itself and that are CloudEvents attributes (`event["source"]`
 
 A request with none of the `ce-` headers and a JSON body is a direct call: its body is the data, its type
 `io.knative.lambda.invoke.sync`. The `io.knative.lambda.invoke.*` events wrap their data in `payload`; it is
-taken out, their `invocationId` and `correlationId` are honoured.
+taken out, their `invocationId`, `correlationId` and `metadata` (`deadlineAt`, `traceId`, `spanId`) are
+honoured (docs/decisions/0069-invocation-events.md).
 """
 
 import base64
@@ -15,7 +16,7 @@ import binascii
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, NamedTuple, NoReturn
 
@@ -26,6 +27,9 @@ INVOKE_PREFIX = "io.knative.lambda.invoke."
 _REQUIRED = ("specversion", "id", "source", "type")
 _ENVELOPE = frozenset((*_REQUIRED, "subject", "time", "data", "datacontenttype", "dataschema"))
 _ATTRIBUTE_NAME = re.compile(r"[a-z0-9]{1,64}")
+_RFC_3339 = re.compile(
+    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE
+)
 _PERCENT = re.compile(r"%([0-9A-Fa-f]{2})")
 _JSON_TYPE = re.compile(r"[\w.!#$&^+-]+/(?:[\w.!#$&^-]+\+)?json", re.ASCII)
 
@@ -82,6 +86,12 @@ class Call:
     event: Event
     invocation_id: str | None = None
     correlation_id: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    """What an invocation event tells about itself: retryCount and whatever else its sender put there."""
+    deadline_at: float | None = None
+    """When the caller no longer wants the answer, in seconds since 1970."""
+    traceparent: str | None = None
+    """Made of the metadata's traceId and spanId."""
 
 
 def decode(headers: Mapping[str, str], body: bytes, *, new_id: Callable[[], str]) -> Call:
@@ -108,7 +118,30 @@ def decode(headers: Mapping[str, str], body: bytes, *, new_id: Callable[[], str]
 def _unwrapped(envelope: Envelope, data: Mapping[str, Any]) -> Call:
     ids = (data.get("invocationId"), data.get("correlationId"))
     invocation_id, correlation_id = (value if isinstance(value, str) and value else None for value in ids)
-    return Call(Event(envelope, data["payload"]), invocation_id, correlation_id)
+    metadata = data.get("metadata")
+    if metadata is None:
+        return Call(Event(envelope, data["payload"]), invocation_id, correlation_id)
+    if not isinstance(metadata, dict):
+        raise InvalidEvent("metadata is no JSON object")
+    traceparent = f"00-{metadata.get('traceId')}-{metadata.get('spanId')}-01"
+    deadline = metadata.get("deadlineAt")
+    deadline_at = None if deadline is None else _time(deadline)
+    payload = Event(envelope, data["payload"])
+    return Call(payload, invocation_id, correlation_id, metadata, deadline_at, traceparent)
+
+
+def _time(text: Any) -> float:
+    """Return a time of RFC 3339 in seconds since 1970."""
+    import datetime  # worth 2 ms of a cold start, and few events have a deadline
+
+    try:
+        if isinstance(text, str) and _RFC_3339.fullmatch(text):
+            return datetime.datetime.fromisoformat(text.upper()).timestamp()
+    except (ValueError, OverflowError):
+        pass
+    raise InvalidEvent(
+        f"metadata.deadlineAt is {str(text)[:40]!r}; a time of RFC 3339 is allowed, as 2026-01-31T12:00:00Z"
+    )
 
 
 def _binary_or_plain(

@@ -67,10 +67,16 @@ def from_exception(error: BaseException) -> Failure:
     return Failure(code, _text(error), retryable, 500 if retryable else 422, kind, _stack(error))
 
 
-def timed_out(seconds: float) -> Failure:
-    """Return the failure of a call that took longer than its time."""
-    message = f"the handler did not return within {seconds:g} s (TIMEOUT_SECONDS)"
+def timed_out(seconds: float, limit: str = "TIMEOUT_SECONDS") -> Failure:
+    """Return the failure of a call that took longer than its time, with what limited that."""
+    message = f"the handler did not return within {seconds:.3g} s ({limit})"
     return Failure(Code.TIMEOUT, message, True, 504, "timeout")
+
+
+def past_deadline() -> Failure:
+    """Return the failure of an event that came after its own deadline; a retry would come later still."""
+    message = "the event came after its metadata.deadlineAt; the handler was not called"
+    return Failure(Code.TIMEOUT, message, False, 504, "timeout")
 
 
 def invalid_request(message: str) -> Failure:

@@ -66,15 +66,23 @@ class Invoker:
         """Start to watch the deadlines."""
         threading.Thread(target=self._watch, name="deadlines", daemon=True).start()
 
-    def call(self, event: Event, context: Context, on_late: Callable[[Outcome], None]) -> Outcome | None:
-        """Run the handler and return how it ended.
+    def call(
+        self,
+        event: Event,
+        context: Context,
+        on_late: Callable[[Outcome], None],
+        *,
+        within_seconds: float = float("inf"),
+    ) -> Outcome | None:
+        """Run the handler and return how it ended; `within_seconds` is the time that the event itself leaves.
 
         When it did not end in time, `on_late` was called with the outcome from another thread, and None is
         returned when the handler ends at last; `on_stuck` is called when it does not.
         """
         task = _Task(self._handler, event, context, self._loop, on_late)
-        if not self._enter(task):
-            return Outcome(None, failures.saturated(self._max_concurrency), self._timeout_seconds)
+        if not self._enter(task, within_seconds):
+            seconds = min(self._timeout_seconds, within_seconds)
+            return Outcome(None, failures.saturated(self._max_concurrency), seconds)
         contextvars.Context().run(task.run)
         duration = time.monotonic() - task.began
         with self._lock:
@@ -83,19 +91,22 @@ class Invoker:
                 self._place_free.notify()
         return None if task.late else Outcome(task.result, task.failure, duration)
 
-    def _enter(self, task: "_Task") -> bool:
+    def _enter(self, task: "_Task", within_seconds: float) -> bool:
         """Wait for a free place; say whether there was one in time."""
+        latest = time.monotonic() + within_seconds
         with self._lock:
             if len(self._running) >= self._max_concurrency:
                 self._waiting += 1
                 free = self._place_free.wait_for(
-                    lambda: len(self._running) < self._max_concurrency, self._timeout_seconds
+                    lambda: len(self._running) < self._max_concurrency,
+                    min(self._timeout_seconds, within_seconds),
                 )
                 self._waiting -= 1
                 if not free:
                     return False
             task.began = time.monotonic()
-            task.due = task.context.deadline = task.began + self._timeout_seconds
+            task.due = task.context.deadline = min(task.began + self._timeout_seconds, latest)
+            task.hurried = latest == task.due
             self._running.add(task)
             if task.due < self._next_look:
                 self._looked_at.notify()
@@ -125,6 +136,9 @@ class Invoker:
     def _give_up(self, task: "_Task") -> None:
         task.cancel()
         failure = failures.timed_out(self._timeout_seconds)
+        if task.hurried:
+            seconds = task.context.deadline - task.began
+            failure = failures.timed_out(seconds, "the event's metadata.deadlineAt")
         task.on_late(Outcome(None, failure, time.monotonic() - task.began))
 
 
@@ -147,6 +161,8 @@ class _Task:
         self.late = False
         """It was given up."""
         self.began = self.due = 0.0
+        self.hurried = False
+        """The event's own deadline limits it, not the function's time."""
         self.result: str | None = None
         self.failure: Failure | None = None
 

@@ -30,6 +30,8 @@ func Handler(ctx context.Context, event map[string]any) (any, error) {
 		return map[string]any{"data": event["value"]}, nil
 	case "facts":
 		return facts(ctx), nil
+	case "metadata":
+		return ctx.Value("metadata"), nil
 	case "validation":
 		return strconv.Atoi("not a number")
 	case "runtime":

@@ -22,6 +22,7 @@ const actions = {
     event_id: context.event.id,
     remaining: context.remainingSeconds(),
   }),
+  metadata: (event, context) => context.metadata,
   validation: () => new Array(-1),
   runtime: () => raise({}),
   network: () => fetch('http://127.0.0.1:2/'),

@@ -35,6 +35,10 @@ def facts(event, context):
     }
 
 
+def metadata(event, context):
+    return dict(context.metadata)
+
+
 def validation(event, context):
     return int("not a number")
 
