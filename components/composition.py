@@ -152,6 +152,8 @@ def service(
         api_tokens=args.service.api_tokens,
         signature_keys=args.service.signature_keys,
         signed_paths=args.service.signed_paths,
+        source_rate=args.service.source_rate,
+        source_burst=args.service.source_burst,
         telemetry=telemetry.environment(
             service="knative-lambda-builder",
             environment=args.environment,

@@ -75,6 +75,10 @@ class ServiceArgs:
     """Keys that events from outside are signed with, one a line; None: they need not be signed."""
     signed_paths: Sequence[str] = ()
     """Paths whose events have to be signed; none: the service's own choice."""
+    source_rate: int | None = None
+    """Most events of each source in a second, of each pod; None: no limit."""
+    source_burst: int | None = None
+    """Most events of each source at once, of each pod; None: the service's own choice."""
 
 
 class Service(pulumi.ComponentResource):

@@ -66,6 +66,7 @@ def app_settings(settings: Settings) -> AppSettings:
         signatures=settings.http.signatures,
         build_rate=settings.http.build_rate,
         third_party_build_rate=settings.http.third_party_build_rate,
+        source_rate=settings.http.source_rate,
         shutdown_grace_seconds=settings.http.shutdown_grace_seconds,
     )
 

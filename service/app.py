@@ -22,7 +22,7 @@ from service.health import Health
 from service.http import read_body, refuse_routing
 from service.metrics import Metrics
 from service.ports import Automation
-from service.rate_limits import Rate, RateLimits
+from service.rate_limits import UNLIMITED, Rate, RateLimits
 from service.settings import EVENT_PATHS
 from service.signatures import UNSIGNED, Signatures, SignatureSettings
 from service.tokens import Tokens
@@ -51,6 +51,8 @@ class AppSettings:
     """How many builds may be asked for."""
     third_party_build_rate: Rate
     """The same, by each third party."""
+    source_rate: Rate = UNLIMITED
+    """How many events each `source` may send."""
     shutdown_grace_seconds: float
     """How long accepted work may go on once the process is asked to end."""
 
@@ -81,7 +83,9 @@ def create_app(automation: Automation, settings: AppSettings) -> Starlette:
     metrics = Metrics()
     metrics.watch(lambda: automation.stats)
     health = Health(automation, metrics)
-    limits = RateLimits(settings.build_rate, settings.third_party_build_rate, time.monotonic)
+    limits = RateLimits(
+        settings.build_rate, settings.third_party_build_rate, time.monotonic, settings.source_rate
+    )
     events = EventHandler(automation, metrics, limits, timeout_seconds=settings.request_timeout_seconds)
     read = functools.partial(
         read_body, limit_bytes=settings.max_body_bytes, timeout_seconds=settings.body_timeout_seconds

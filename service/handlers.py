@@ -50,8 +50,7 @@ class EventHandler:
             traceparent=trail.traceparent,
         )
         trail.describe(event)
-        if isinstance(event, BuildStart):
-            self._admit(event)
+        self._admit(event)
         try:
             reply = await self._carry_out(event)
         except PlatformError:
@@ -61,11 +60,14 @@ class EventHandler:
         trail.log["reply_status"] = reply.status
         return event, reply
 
-    def _admit(self, event: BuildStart) -> None:
+    def _admit(self, event: Event) -> None:
+        meta = event.meta
         # A dry run changes nothing that would make its repetition cheap: each one counts.
-        known = None if event.meta.dry_run else (event.function, event.meta.source, event.meta.id)
+        known = None if meta.dry_run else (event.function, meta.source, meta.id)
         try:
-            self._limits.admit(event.function.third_party_id, known)
+            self._limits.receive(meta.source, known)
+            if isinstance(event, BuildStart):
+                self._limits.admit(event.function.third_party_id, known)
         except RateLimited as error:
             self._metrics.rate_limited.labels(error.limit).inc()
             raise

@@ -90,9 +90,7 @@ class Metrics:
         self.build_requests = self._counter(
             "build_requests_total", "build.start events, by outcome.", "status"
         )
-        self.rate_limited = self._counter(
-            "rate_limit_rejected_total", "build.start events beyond a rate.", "limit_type"
-        )
+        self.rate_limited = self._counter("rate_limit_rejected_total", "Events beyond a rate.", "limit_type")
         self.builds = self._counter("builds_total", "Builds that ended.", "status")
         self.build_failures = self._counter("build_failures_total", "Builds that failed.", "reason")
         self.build_seconds = self._histogram(

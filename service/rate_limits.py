@@ -1,4 +1,4 @@
-"""How many builds may be asked for in a second: by everybody together, and by each third party.
+"""How many builds may be asked for in a second, by all and by each third party; how many events a source sends.
 
 An event that was let in once is let in again: a batch or a delivery that is repeated asks for nothing new.
 Each process counts for itself: with several replicas the limits are so many times as high.
@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from automation.errors import Saturated
+from automation.event_fields import shown
 
 MAX_KEYS: Final = 10_000
-"""Third parties that are told apart at one time; for a new one that is forgotten which asked longest ago.
+"""Third parties, or sources, told apart at one time; for a new one that is forgotten which asked longest ago.
 
 As many events are known to have been let in.
 """
@@ -21,7 +22,8 @@ _ROUNDING: Final = 1e-9
 
 TOTAL: Final = "total"
 THIRD_PARTY: Final = "third_party"
-LIMITS: Final = (TOTAL, THIRD_PARTY)
+SOURCE: Final = "source"
+LIMITS: Final = (TOTAL, THIRD_PARTY, SOURCE)
 """What can be exceeded."""
 
 
@@ -33,12 +35,16 @@ class Rate:
     burst: int
 
 
+UNLIMITED: Final = Rate(0, 1)
+
+
 class RateLimited(Saturated):
     """A rate is exceeded; `retry_after` is when the next one is taken, `limit` is one of LIMITS."""
 
     def __init__(self, limit: str, rate: Rate, wait_seconds: float, whose: str) -> None:
+        what = "send {:g} events" if limit == SOURCE else "ask for {:g} builds"
         super().__init__(
-            f"{whose} may ask for {rate.per_second:g} builds a second, {rate.burst} at once;"
+            f"{whose} may {what.format(rate.per_second)} a second, {rate.burst} at once;"
             f" send the event again in {wait_seconds:.1f} s"
         )
         self.limit = limit
@@ -64,23 +70,41 @@ class _Bucket:
 class RateLimits:
     """Admits or refuses; `clock` tells monotonic seconds. For one thread."""
 
-    def __init__(self, total: Rate, third_party: Rate, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, total: Rate, third_party: Rate, clock: Callable[[], float], source: Rate = UNLIMITED
+    ) -> None:
         self._total = total
         self._third_party = third_party
+        self._source = source
         self._clock = clock
         self._everybody = _Bucket()
-        self._own: OrderedDict[str, _Bucket] = OrderedDict()
-        self._admitted: OrderedDict[int, None] = OrderedDict()
+        self._own = _Buckets()
+        self._sources = _Buckets()
+        self._admitted = _Admitted()
+        self._received = _Admitted()
+
+    def receive(self, source: str, event: Hashable = None) -> None:
+        """Count one event of a source; one that was counted lately costs nothing.
+
+        Raises RateLimited, and has counted nothing then.
+        """
+        if not self._source.per_second or (event is not None and event in self._received):
+            return
+        bucket = self._sources.of(source)
+        if wait := bucket.wait(self._source, self._clock()):
+            raise RateLimited(SOURCE, self._source, wait, f"source {shown(source)}")
+        bucket.level += 1
+        if event is not None:
+            self._received.add(event)
 
     def admit(self, third_party_id: str, event: Hashable = None) -> None:
         """Count one build of a third party; one of an event that was counted lately costs nothing.
 
         Raises RateLimited, and has counted nothing then.
         """
-        key = hash(event)  # the names themselves may be kilobytes each
-        if event is not None and key in self._admitted:
+        if event is not None and event in self._admitted:
             return
-        now, own = self._clock(), self._bucket(third_party_id)
+        now, own = self._clock(), self._own.of(third_party_id)
         if wait := own.wait(self._third_party, now):
             raise RateLimited(THIRD_PARTY, self._third_party, wait, f"third party {third_party_id}")
         if wait := self._everybody.wait(self._total, now):
@@ -88,13 +112,41 @@ class RateLimits:
         own.level += 1
         self._everybody.level += 1
         if event is not None:
-            self._admitted[key] = None
-            if len(self._admitted) > MAX_KEYS:
-                self._admitted.popitem(last=False)
+            self._admitted.add(event)
 
-    def _bucket(self, third_party_id: str) -> _Bucket:
-        bucket = self._own.setdefault(third_party_id, _Bucket())
-        self._own.move_to_end(third_party_id)
-        if len(self._own) > MAX_KEYS:
-            self._own.popitem(last=False)
+
+class _Buckets:
+    """A bucket for each of the latest senders."""
+
+    def __init__(self) -> None:
+        self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._buckets)
+
+    def of(self, sender: str) -> _Bucket:
+        """Return the bucket of a sender."""
+        bucket = self._buckets.setdefault(sender, _Bucket())
+        self._buckets.move_to_end(sender)
+        if len(self._buckets) > MAX_KEYS:
+            self._buckets.popitem(last=False)
         return bucket
+
+
+class _Admitted:
+    """The latest events that were let in."""
+
+    def __init__(self) -> None:
+        self._hashes: OrderedDict[int, None] = OrderedDict()  # the names may be kilobytes each
+
+    def __len__(self) -> int:
+        return len(self._hashes)
+
+    def __contains__(self, event: Hashable) -> bool:
+        return hash(event) in self._hashes
+
+    def add(self, event: Hashable) -> None:
+        """Remember one."""
+        self._hashes[hash(event)] = None
+        if len(self._hashes) > MAX_KEYS:
+            self._hashes.popitem(last=False)

@@ -15,7 +15,7 @@ from automation.settings import AutomationSettings
 from components.capacity import CAPACITIES
 from components.engines import ENGINES
 from service import variables as syntax
-from service.rate_limits import Rate
+from service.rate_limits import UNLIMITED, Rate
 from service.signatures import UNSIGNED, SignatureSettings
 from service.tls import TlsSettings
 from service.variables import Variables
@@ -63,6 +63,8 @@ class HttpSettings:
     """BUILD_RATE and BUILD_BURST: builds that may be asked for in a second and at once, of each process."""
     third_party_build_rate: Rate
     """THIRD_PARTY_BUILD_RATE and _BURST: the same, by each third party."""
+    source_rate: Rate = UNLIMITED
+    """SOURCE_RATE and SOURCE_BURST: events of each `source` in a second and at once, of each process."""
     shutdown_grace_seconds: float
     """SHUTDOWN_GRACE_SECONDS: from SIGTERM to the end; below the pod's termination grace period."""
     tls: TlsSettings | None = None
@@ -125,6 +127,7 @@ def read_http(
         signatures=_signatures(variables),
         build_rate=_rate(variables, "BUILD", Rate(50, 100)),
         third_party_build_rate=_rate(variables, "THIRD_PARTY_BUILD", Rate(10, 20)),
+        source_rate=_rate(variables, "SOURCE", Rate(0, 100)),
         shutdown_grace_seconds=variables.seconds("SHUTDOWN_GRACE_SECONDS", 30),
         drain_delay_seconds=variables.seconds("DRAIN_DELAY_SECONDS", 0 if local else 3, minimum=0),
         tls=_tls(variables),

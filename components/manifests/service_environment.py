@@ -63,6 +63,8 @@ def _values(args: "ServiceArgs") -> dict[str, Any]:
         **args.variables,
         "SIGNATURE_KEYS_FILE": f"{KEYS_FOLDER}/{KEYS}" if args.signature_keys is not None else "",
         "SIGNED_PATHS": ",".join(args.signed_paths),
+        "SOURCE_RATE": str(args.source_rate or ""),
+        "SOURCE_BURST": str(args.source_burst or ""),
     }
 
 

@@ -49,6 +49,10 @@ class ServiceSettings(Group):
     """Keys that events from outside are signed with, one a line; None: they need not be signed."""
     signed_paths: tuple[str, ...] = setting(values.choices(*_EVENT_PATHS), ())
     """Paths whose events have to be signed; none: all but `/`, to which Triggers deliver."""
+    source_rate: int | None = setting(values.count, None)
+    """Most events of each source in a second, of each pod; None: no limit."""
+    source_burst: int | None = setting(values.count, None)
+    """Most events of each source at once, of each pod; None: the service's own choice."""
 
     def applied(self, capacity: Capacity) -> Capacity:
         """Return an environment's capacity with the numbers that are given here."""

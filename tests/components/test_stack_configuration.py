@@ -252,6 +252,8 @@ def test_every_key_is_taken():
         "quotaBuilds": "7",
         "quotaVolumeClaims": "8",
         "serviceSignedPaths": "/, /events",
+        "serviceSourceRate": "5",
+        "serviceSourceBurst": "6",
         "gitopsEnabled": "true",
         "gitopsNamespace": "flux",
         "gitopsReceiver": "cdevents",
@@ -364,6 +366,8 @@ def test_every_key_is_taken():
             api_tokens=secret,
             signature_keys=secret,
             signed_paths=("/", "/events"),
+            source_rate=5,
+            source_burst=6,
         ),
         knative=KnativeSettings(
             managed=True,

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.app import create_app
-from service.rate_limits import MAX_KEYS, THIRD_PARTY, TOTAL, Rate, RateLimited, RateLimits
+from service.rate_limits import MAX_KEYS, SOURCE, THIRD_PARTY, TOTAL, Rate, RateLimited, RateLimits
 
 NONE = Rate(0, 1)
 
@@ -123,3 +123,35 @@ async def test_a_sender_beyond_its_rate_is_told_when_to_come_back(
     assert (second.headers["x-ratelimit-limit"], second.headers["x-ratelimit-remaining"]) == ("1", "0")
     assert 'rate_limit_rejected_total{limit_type="third_party"} 1.0' in metrics
     assert [event.meta.id for event in automation.events] == ["a", "event-1"]
+
+
+def test_events_of_a_source_are_limited_and_other_sources_go_on(clock):
+    limits = RateLimits(NONE, NONE, clock, Rate(1, 2))
+    limits.receive("a", 1)
+    limits.receive("a", 2)
+    limits.receive("a", 1)  # a repetition
+
+    with pytest.raises(RateLimited, match='source "a" may send 1 events a second, 2 at once') as refused:
+        limits.receive("a", 3)
+    assert refused.value.limit == SOURCE
+    limits.receive("b", 3)
+    clock.now += refused.value.retry_after
+    limits.receive("a", 3)
+
+
+def test_without_a_rate_sources_are_not_even_remembered(clock):
+    limits = RateLimits(NONE, NONE, clock)
+    for number in range(1000):
+        limits.receive("a", number)
+
+
+async def test_a_notice_counts_for_its_source(automation, app_settings, open_client, binary):
+    settings = app_settings(source_rate=Rate(0.001, 1))
+    async with open_client(create_app(automation, settings)) as client:
+        first = await client.post("/", **binary("network.notifi.lambda.job.start"))
+        second = await client.post("/", **binary("network.notifi.lambda.job.start", ce_id="event-2"))
+        metrics = (await client.get("/metrics")).text
+
+    assert (first.status_code, second.status_code) == (200, 429)
+    assert second.headers["x-ratelimit-limit"] == "1"
+    assert 'rate_limit_rejected_total{limit_type="source"} 1.0' in metrics
