@@ -13,6 +13,10 @@ _NEWER_SOURCE: Final = re.compile(r"io\.knative\.lambda/[^/]+/([^/]+)/([^/]+)")
 _PARSER_SOURCE: Final = re.compile(r"network\.notifi\.parsers\.([^.]+)\.(.+)")
 _LEGACY_SOURCE: Final = re.compile(r"network\.notifi\.(.+)")
 
+_PAIR: Final = Syntax(
+    f"a parser id, or `third-party/parser`, each of {NAME.allowed}",
+    lambda text: text.count("/") <= 1 and all(map(NAME.accepts, text.split("/"))),
+)
 _NAMESPACE: Final = Syntax(
     f"the third party id ({NAME.allowed}); data.third_party_id or a subject `third-party/parser` say it too",
     NAME.accepts,
@@ -36,18 +40,21 @@ def from_name(meta: EventMeta, fields: Fields) -> FunctionId:
 
     `name` may also be `third-party/parser`; what is missing is taken from subject or source.
     """
+    name, namespace = fields.text("name", syntax=_PAIR), fields.text("namespace", syntax=NAME)
     if fields.has("third_party_id", "organization_id", "parser_id"):
         return from_ids(meta, fields)
     third_party, parser = from_envelope(meta)
-    name = fields.value("name") or parser
-    namespace = fields.value("namespace") or third_party
-    if isinstance(name, str) and name.count("/") == 1:
+    if name and "/" in name:
         namespace, _, name = name.partition("/")
-    named = Fields({"namespace": namespace, "name": name}, fields.problems)
     return FunctionId(
-        third_party_id=named.required("namespace", syntax=_NAMESPACE),
-        parser_id=named.required("name", syntax=_PARSER),
+        third_party_id=namespace or _missing(fields, "namespace", third_party, _NAMESPACE),
+        parser_id=name or _missing(fields, "name", parser, _PARSER),
     )
+
+
+def _missing(fields: Fields, name: str, envelope: str | None, syntax: Syntax) -> str:
+    """Return what the envelope says in place of a field; nothing if the field is there and was refused."""
+    return "" if fields.has(name) else Fields({name: envelope}, fields.problems).required(name, syntax=syntax)
 
 
 def if_named(meta: EventMeta, fields: Fields) -> FunctionId | None:

@@ -1,4 +1,4 @@
-"""How many builds may be asked for in a second, by all and by each third party; how many events a source sends.
+"""How many builds may be asked for in a second, by all and by each third party; how many events of a source.
 
 An event that was let in once is let in again: a batch or a delivery that is repeated asks for nothing new.
 Each process counts for itself: with several replicas the limits are so many times as high.
