@@ -17,8 +17,9 @@ from automation.errors import DependencyUnavailable, InvalidEvent, PlatformError
 from automation.events import BuildComplete, Event, FunctionId, Notice, Reply
 from automation.model import BuildTurn
 from automation.ports import BuildObserver, DeploymentEngine, SourceStore
+from automation.preparation import Wrappers
 from automation.reconciler import Reconciler
-from automation.runner import Runner, Wrappers, utc_now
+from automation.runner import Runner, utc_now
 from automation.settings import AutomationSettings
 from automation.sweeper import Sweeper
 from automation.usher import Usher

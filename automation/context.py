@@ -1,37 +1,42 @@
-"""A parser's files in, a build context out: a gzip tar with a generated Dockerfile. Pure and deterministic.
+"""A parser's files in, a build context out: a gzip tar with a generated Dockerfile. Deterministic.
 
 Equal files give equal bytes on any machine, so the hash of the content names the image and spares a second
-build. The user's files lie under `code/` byte for byte, manifests included; what is ours lies beside it.
+build. The user's files lie under `code/` byte for byte, manifests included; what is ours lies beside it. They
+are streamed once, into the hash and into the archive, which goes to the disk when it is not small.
 """
 
-import gzip
 import hashlib
-import io
 import re
 import tarfile
-from collections.abc import Mapping
+import tempfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Final
+from typing import IO, Final, cast
 
+from automation import code as sources
 from automation import dockerfiles, languages, manifests
+from automation.code import Code, Limits
 from automation.dockerfiles import Toolchain
-from automation.errors import InvalidEvent
+from automation.errors import DependencyUnavailable
 from automation.languages import GO, NODEJS, Detected
 
-MAX_FILES: Final = 500
-MAX_FILE_BYTES: Final = 10 * 1024 * 1024
-MAX_TOTAL_BYTES: Final = 50 * 1024 * 1024
-MAX_PATH_CHARACTERS: Final = 200
-"""Limits of what a parser may consist of; they bound memory and time of one event."""
+SPOOL_BYTES: Final = 1024 * 1024
+"""Archives up to this size stay in memory."""
 
 COMPRESSION: Final = 1
 """Of gzip's levels: 6 makes a usual context 13 % smaller for more than twice the time."""
 
+_GZIP: Final = 16 + zlib.MAX_WBITS
+"""Says to zlib: with gzip's header, in which it puts neither a time nor a name."""
+_END: Final = bytes(2 * tarfile.BLOCKSIZE)
 _GO_MOD: Final = f"module parser\n\ngo {GO.versions[0]}\n".encode()
 """For a folder without one, which then needs nothing but the standard library."""
 _MODULE_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,80}")
-_SEGMENT: Final = re.compile(r"[A-Za-z0-9_@+=,()\[\] .-]+")
+
+File = tuple[str, int, Iterable[bytes]]
+"""Path, size in bytes, and content in pieces."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +45,8 @@ class BuildContext:
 
     content_hash: str
     """SHA-256 of all its files with their paths, 64 hex digits."""
-    archive: bytes
-    """Gzip tar."""
+    archive: IO[bytes]
+    """Gzip tar, at its beginning; gone when it is closed."""
     handler: str
     """`module.function` that the wrapper is to call."""
     language: str
@@ -56,55 +61,35 @@ class Runtime:
     tools: Toolchain
 
 
-def assemble(code: Mapping[str, bytes], runtime: Runtime, detected: Detected) -> BuildContext:
-    """Return the context of a parser of this language. Raises InvalidEvent with every problem found."""
-    problems = check(code)
-    if problems:
-        raise _refusal(problems)
+def assemble(code: Code, runtime: Runtime, detected: Detected, limits: Limits = Limits()) -> BuildContext:  # noqa: B008 - frozen
+    """Return the context of a parser of this language.
+
+    Raises InvalidEvent with every problem found before anything is read but manifests, DependencyUnavailable.
+    """
+    if problems := sources.problems(code.sizes, limits):
+        raise sources.refusal(problems)
+    if detected.language is GO and GO.manifest not in code:
+        code = code.with_file(GO.manifest, _GO_MOD)
     try:
         handler, own = _own_files(code, runtime.tools, detected)
     except manifests.InvalidManifest as error:
-        raise _refusal([str(error)]) from error
-    files = {
-        **own,
-        **{f"wrapper/{path}": data for path, data in runtime.wrapper.items()},
-        **{f"code/{path}": data for path, data in code.items()},
-    }
+        raise sources.refusal([str(error)]) from error
+    own = {**own, **{f"wrapper/{path}": data for path, data in runtime.wrapper.items()}}
+    digest, archive = pack(_all_files(own, code))
     return BuildContext(
-        content_hash=content_hash(files),
-        archive=pack(files),
-        handler=handler,
-        language=detected.language.name,
+        content_hash=digest, archive=archive, handler=handler, language=detected.language.name
     )
 
 
-def detect(code: Mapping[str, bytes], language: str | None = None) -> Detected:
+def detect(code: Code, language: str | None = None, limits: Limits = Limits()) -> Detected:  # noqa: B008 - frozen
     """Return the language of a parser's files and where its handler is. Raises InvalidEvent."""
     try:
         return languages.detect(code, language)
     except languages.UnknownLanguage as error:
-        raise _refusal([*check(code), str(error)]) from error
+        raise sources.refusal([*sources.problems(code.sizes, limits), str(error)]) from error
 
 
-def check(code: Mapping[str, bytes]) -> list[str]:
-    """Return what is wrong with a parser's files; an empty list if nothing is."""
-    problems = [problem for path, data in sorted(code.items()) for problem in _file_problems(path, data)]
-    folders = {str(folder) for path in code for folder in PurePosixPath(path).parents}
-    problems += [
-        f"{path[:MAX_PATH_CHARACTERS]} is a file and a folder; keep one"
-        for path in sorted(folders & code.keys())
-    ]
-    if len(code) > MAX_FILES:
-        problems.append(f"{len(code)} files; at most {MAX_FILES} are allowed")
-    total = sum(map(len, code.values()))
-    if total > MAX_TOTAL_BYTES:
-        problems.append(f"{total} bytes in all; at most {MAX_TOTAL_BYTES} are allowed")
-    return problems
-
-
-def _own_files(
-    code: Mapping[str, bytes], tools: Toolchain, detected: Detected
-) -> tuple[str, Mapping[str, bytes]]:
+def _own_files(code: Code, tools: Toolchain, detected: Detected) -> tuple[str, Mapping[str, bytes]]:
     """Return the handler's name, and the files that are generated: a Dockerfile, and Go's `func main`."""
     module = PurePosixPath(detected.entry).stem
     if not _MODULE_NAME.fullmatch(module):
@@ -122,49 +107,73 @@ def _own_files(
     return handler, {"Dockerfile": text.encode()}
 
 
-def _go_files(code: Mapping[str, bytes], tools: Toolchain, entry: str) -> tuple[str, Mapping[str, bytes]]:
-    added = {} if GO.manifest in code else {f"code/{GO.manifest}": _GO_MOD}
-    whole = {**code, **{path.removeprefix("code/"): data for path, data in added.items()}}
-    program = manifests.go_program(whole, entry)
+def _go_files(code: Code, tools: Toolchain, entry: str) -> tuple[str, Mapping[str, bytes]]:
+    program = manifests.go_program(code, entry)
     handler = f"{PurePosixPath(entry).stem}.{program.handler}"
-    text = dockerfiles.go(tools, handler, manifests.go(whole), in_code=program.in_code)
-    generated = {f"generated/{manifests.GO_MAIN}": program.main.encode()}
-    return handler, {"Dockerfile": text.encode(), **generated, **added}
+    text = dockerfiles.go(tools, handler, manifests.go(code), in_code=program.in_code)
+    return handler, {"Dockerfile": text.encode(), f"generated/{manifests.GO_MAIN}": program.main.encode()}
 
 
-def _refusal(problems: list[str]) -> InvalidEvent:
-    return InvalidEvent(f"the parser's files cannot be built: {problems[0]}", details=tuple(problems))
+def _all_files(own: Mapping[str, bytes], code: Code) -> Iterator[File]:
+    """Return ours and the parser's in the order of paths."""
+    sizes = {path: len(data) for path, data in own.items()}
+    sizes |= {f"code/{path}": size for path, size in code.sizes.items()}
+    contents = code.stream()
+    for path in sorted(sizes):
+        yield path, sizes[path], (own[path],) if path in own else next(contents)
 
 
-def content_hash(files: Mapping[str, bytes]) -> str:
-    """Return the SHA-256 of paths and contents, in the order of paths; borders between them count."""
-    total = hashlib.sha256()
-    for path, data in sorted(files.items()):
-        total.update(f"{len(path)}:{path}:{len(data)}:".encode())
-        total.update(data)
+def pack(files: Iterable[File]) -> tuple[str, IO[bytes]]:
+    """Return the SHA-256 of all paths and contents, their borders included, and the files as a gzip tar.
+
+    The tar holds no times, owners or anything else that differs between machines. The files come in the order
+    of their paths. Raises DependencyUnavailable where a content has not the size that was said, or the disk
+    is full.
+    """
+    # Closed by whoever is given it.
+    spool = cast("IO[bytes]", tempfile.SpooledTemporaryFile(SPOOL_BYTES))  # noqa: SIM115
+    try:
+        digest = _packed(files, spool)
+        spool.seek(0)
+    except OSError as error:
+        spool.close()
+        raise DependencyUnavailable(f"the build context cannot be kept: {error.strerror}") from error
+    except BaseException:
+        spool.close()
+        raise
+    return digest, spool
+
+
+def _packed(files: Iterable[File], spool: IO[bytes]) -> str:
+    """Write the archive; return the hash of what is in it."""
+    total, packer = hashlib.sha256(), zlib.compressobj(COMPRESSION, wbits=_GZIP)
+    written = 0
+    for path, size, pieces in files:
+        total.update(f"{len(path)}:{path}:{size}:".encode())
+        header = _header(path, size)
+        spool.write(packer.compress(header))
+        for piece in _whole(path, size, pieces):
+            total.update(piece)
+            spool.write(packer.compress(piece))
+        padding = bytes(-size % tarfile.BLOCKSIZE)
+        spool.write(packer.compress(padding))
+        written += len(header) + size + len(padding)
+    spool.write(packer.compress(_END + bytes(-(written + len(_END)) % tarfile.RECORDSIZE)))
+    spool.write(packer.flush())
     return total.hexdigest()
 
 
-def pack(files: Mapping[str, bytes]) -> bytes:
-    """Return the files as a gzip tar without times, owners or anything else that differs between machines."""
-    raw = io.BytesIO()
-    with tarfile.open(fileobj=raw, mode="w", format=tarfile.GNU_FORMAT) as archive:
-        for path, data in sorted(files.items()):
-            member = tarfile.TarInfo(path)
-            member.size, member.mode = len(data), 0o644
-            archive.addfile(member, io.BytesIO(data))
-    return gzip.compress(raw.getvalue(), COMPRESSION, mtime=0)
+def _header(path: str, size: int) -> bytes:
+    member = tarfile.TarInfo(path)
+    member.size, member.mode = size, 0o644
+    return member.tobuf(tarfile.GNU_FORMAT)
 
 
-def _file_problems(path: str, data: bytes) -> list[str]:
-    problems = []
-    if len(path) > MAX_PATH_CHARACTERS:
-        problems.append(f"path of {len(path)} characters; at most {MAX_PATH_CHARACTERS} are allowed")
-    if not all(_SEGMENT.fullmatch(part) and part not in {".", ".."} for part in path.split("/")):
-        shown = path[:MAX_PATH_CHARACTERS]
-        problems.append(f"path {shown!r} is not allowed: use names of ASCII letters, digits and ._-, no '..'")
-    if len(data) > MAX_FILE_BYTES:
-        problems.append(
-            f"{path[:MAX_PATH_CHARACTERS]} has {len(data)} bytes; at most {MAX_FILE_BYTES} are allowed"
-        )
-    return problems
+def _whole(path: str, size: int, pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Return the pieces, and refuse a content that is not as long as it was listed."""
+    found = 0
+    for piece in pieces:
+        found += len(piece)
+        yield piece
+    if found != size:
+        raise DependencyUnavailable(f"{path} had {size} bytes when listed and {found} when read; send again")

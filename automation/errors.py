@@ -3,6 +3,7 @@
     PlatformError
       InvalidEvent          400  the sender's fault: bad attributes, data or names; never retried
       SourceNotFound        404  the sender's fault: no code where the event says
+      SourceDenied          403  the sender's fault: a bucket of its own that this platform may not read
       StackBusy             409  another process holds the function's stack; retry after a moment
       PlanOutdated          412  the event would not change what the approved plan says; plan again
       Saturated             429  a queue or limit is full; retry after a moment
@@ -54,6 +55,14 @@ class SourceNotFound(PlatformError):
     fault = Fault.SENDER
     status = 404
     error_type = "not_found"
+
+
+class SourceDenied(PlatformError):
+    """The place that the event names is closed to this platform."""
+
+    fault = Fault.SENDER
+    status = 403
+    error_type = "validation_error"
 
 
 class PlanOutdated(PlatformError):

@@ -122,11 +122,9 @@ def object_name(key: str) -> str:
     return name if name.endswith(_SUFFIXES) else UNNAMED
 
 
-def named(code: Mapping[str, bytes], language: str | None) -> Mapping[str, bytes]:
-    """Return the files, an unnamed single object as the entry file of the event's language, else Python's."""
-    if code.keys() != {UNNAMED}:
-        return code
-    return {LANGUAGES.get(language or PYTHON.name, PYTHON).entries[0]: code[UNNAMED]}
+def unnamed_entry(language: str | None) -> str:
+    """Return what an unnamed single object is called: the entry of the event's language, else Python's."""
+    return LANGUAGES.get(language or PYTHON.name, PYTHON).entries[0]
 
 
 def with_version(image: str, version: str | None) -> str | None:

@@ -6,9 +6,10 @@ PlatformError that says whose fault it is; anything else that escapes is a defec
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 from automation.build_turns import Turns
+from automation.code import Code
 from automation.errors import StackBusy
 from automation.plans import Step
 from automation.reconciliation import BuildObjects
@@ -120,17 +121,24 @@ class BuildObserver(Protocol):
 
 
 class SourceStore(Protocol):
-    """Code in, build contexts out. A call takes a few seconds at most, its own retries included."""
+    """Code in, build contexts out.
 
-    def read(self, source: Source) -> Mapping[str, bytes]:
+    A call takes seconds at most, its own retries included, and what the network needs for what is moved.
+    """
+
+    def read(self, source: Source) -> Code:
         """Return the files by path in the folder; a single object is one file, named by the end of its key.
 
-        Raises SourceNotFound where nothing is, InvalidEvent for more or bigger files than allowed,
-        DependencyUnavailable.
+        They are listed and not read yet; reading one that has changed since raises DependencyUnavailable.
+        Raises SourceNotFound where nothing is, SourceDenied where the sender's own bucket is closed to us,
+        InvalidEvent for more or bigger files than allowed, DependencyUnavailable; reading raises the same.
         """
 
-    def put_context(self, key: str, archive: bytes) -> None:
-        """Store a build context; storing the same again changes nothing. Raises DependencyUnavailable."""
+    def put_context(self, key: str, archive: IO[bytes]) -> None:
+        """Store a build context from its beginning, as a whole or not at all.
+
+        Storing the same again changes nothing. Raises DependencyUnavailable.
+        """
 
     def remove_contexts(self, prefix: str) -> None:
         """Remove all contexts under a prefix; none is a success. Raises DependencyUnavailable."""

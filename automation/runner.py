@@ -4,15 +4,16 @@ Read the stack, decide, do what was decided, feed results back. When the stack h
 everything is read and decided again.
 """
 
+import contextlib
 import datetime
 import logging
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
 
-from automation import answers, context, languages, machine, record, retry
+from automation import answers, machine, preparation, record, retry
 from automation.build_queue import Line
 from automation.builds.keeper import Keeper, NoKeeper
 from automation.description import describe
@@ -35,15 +36,13 @@ from automation.model import (
     TombstoneExpired,
 )
 from automation.plans import Plan, Step
-from automation.ports import DeploymentEngine, Snapshot, Source, SourceStore
+from automation.ports import DeploymentEngine, Snapshot, SourceStore
+from automation.preparation import Prepared, Wrappers
 from automation.program import RECORD, function_name, function_program
 from automation.settings import AutomationSettings
 from components import naming
 
 _LOG: Final = logging.getLogger(__name__)
-
-Wrappers = Mapping[str, Mapping[str, bytes]]
-"""The files of the runtimes' wrappers by path, by language."""
 
 _Result = TypeVar("_Result")
 
@@ -54,14 +53,6 @@ Clock = Callable[[], datetime.datetime]
 def utc_now() -> datetime.datetime:
     """Return the system's time in UTC."""
     return datetime.datetime.now(datetime.UTC)
-
-
-@dataclass(frozen=True)
-class _Prepared:
-    """A build context that was made, and what the decision core is told of it."""
-
-    ready: ContextReady
-    archive: bytes
 
 
 @dataclass
@@ -77,15 +68,20 @@ class _Run:
     version: str
     state: FunctionState
     keeper: Keeper = field(default_factory=NoKeeper)
-    prepared: _Prepared | None = None
     before: FunctionState = field(init=False)
     """As the stack has it."""
+    prepared: Prepared | None = None
     event: FunctionEvent | None = None
     """What brought the try about; None for what time brings."""
 
     def __post_init__(self) -> None:
         """Remember where it began."""
         self.before = self.state
+
+    def close(self) -> None:
+        """Let go of the context."""
+        if self.prepared is not None:
+            self.prepared.close()
 
     def feed(self, stimulus: Stimulus) -> Reply | None:
         """Decide on the stimulus and carry the commands out in order; return the answer if there is one."""
@@ -118,30 +114,8 @@ class _Run:
 
     def _prepare(self, command: PrepareContext) -> ContextReady:
         if self.prepared is None:
-            self.prepared = self._assembled(command)
+            self.prepared = preparation.prepare(command, self.store, self.settings, self.wrappers)
         return self.prepared.ready
-
-    def _assembled(self, command: PrepareContext) -> _Prepared:
-        event, function = command.event, command.event.function
-        code = languages.named(self.store.read(source_of(event, self.settings)), event.language)
-        detected = context.detect(code, event.language)
-        runtime = context.Runtime(
-            wrapper=self.wrappers[detected.language.name],
-            tools=self.settings.toolchain(detected.language, event.runtime),
-        )
-        made = context.assemble(code, runtime, detected)
-        ids = _ids(function)
-        ready = ContextReady(
-            event=event,
-            superseded=command.request.superseded,
-            line=command.request.line,
-            content_hash=made.content_hash,
-            context_key=naming.context_key(*ids, made.content_hash),
-            image=naming.image_uri(self.settings.registry, self.settings.repository, *ids, made.content_hash),
-            handler=made.handler,
-            deadline_seconds=self.settings.build_deadline_seconds,
-        )
-        return _Prepared(ready, made.archive)
 
     def _apply(self, command: ApplyStack) -> None:
         program = function_program(self.state, self.settings)
@@ -250,41 +224,38 @@ class Runner:
         snapshot = self._engine.outputs(_stack(function))
         state = _state(function, snapshot)
         run = _Run(*self._parts, self._clock(), snapshot.version, state, self._keeper)
-        if request.event.meta.plan_id and not state.find(request.event.meta):
-            run.prepared = self._approved(request, run)
-        return _answer(run.feed(request))
+        with contextlib.closing(run):
+            if request.event.meta.plan_id and not state.find(request.event.meta):
+                run.prepared = self._approved(request, run)
+            return _answer(run.feed(request))
 
     def _plan(self, function: FunctionId, request: Requested) -> Reply:
         snapshot = self._engine.outputs(_stack(function))
         before = _state(function, snapshot)
         rehearsal = _Rehearsal(*self._parts, self._clock(), snapshot.version, before)
-        reply, meta = _answer(rehearsal.feed(request)), request.event.meta
+        with contextlib.closing(rehearsal):
+            reply, meta = _answer(rehearsal.feed(request)), request.event.meta
         return answers.planned(meta, before, rehearsal.state, rehearsal.plan, rehearsal.plan_id(meta), reply)
 
-    def _approved(self, request: Requested, run: _Run) -> _Prepared | None:
+    def _approved(self, request: Requested, run: _Run) -> Prepared | None:
         """Return the context that the approved plan was made with. Raises PlanOutdated."""
         rehearsal, meta = _Rehearsal(*self._parts, run.now, run.version, run.state), request.event.meta
-        rehearsal.feed(request)
-        found = rehearsal.plan_id(meta)
-        if found != meta.plan_id:
+        with contextlib.ExitStack() as unused:
+            unused.callback(rehearsal.close)
+            rehearsal.feed(request)
+            found = rehearsal.plan_id(meta)
+            if found == meta.plan_id:
+                unused.pop_all()
+                return rehearsal.prepared
             raise PlanOutdated(
                 f"{meta.plan_id} is not what this event would change by now, that is {found}; "
                 "send the event with dryrun to see it, and approve what you see"
             )
-        return rehearsal.prepared
 
 
 def _answer(reply: Reply | None) -> Reply:
     assert reply is not None, "every request ends in an answer"
     return reply
-
-
-def source_of(event: BuildStart, settings: AutomationSettings) -> Source:
-    """Return where the event's code is: where it says, or the contract's place for the parser."""
-    return Source(
-        bucket=event.source_bucket or settings.source_bucket,
-        key=event.source_prefix or naming.source_prefix(event.function.parser_id),
-    )
 
 
 def _ids(function: FunctionId) -> tuple[str, str]:

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from automation import languages
-from automation.build_queue import Limits
+from automation.build_queue import Limits as BuildLimits
+from automation.code import Limits as SourceLimits
 from automation.dockerfiles import Toolchain
 from automation.errors import InvalidEvent
 from automation.languages import Language
@@ -80,6 +81,8 @@ class AutomationSettings:
     """Bucket of parsers' code; empty: the environment's."""
     context_bucket: str = ""
     """Bucket of build contexts; empty: the environment's."""
+    source_limits: SourceLimits = field(default_factory=SourceLimits)
+    """What a parser may consist of."""
     broker_name: str = ""
     """Name of the Broker that functions' Triggers hang on; empty: the environment's."""
     broker_url: str = ""
@@ -135,9 +138,9 @@ class AutomationSettings:
         return Toolchain(base_image=chosen, run_image=run_image, mirror=mirror)
 
     @property
-    def build_limits(self) -> Limits:
+    def build_limits(self) -> BuildLimits:
         """How many builds there may be."""
-        return Limits(
+        return BuildLimits(
             running=self.build_limit,
             third_party=self.third_party_build_limit,
             waiting=self.waiting_build_limit,

@@ -1,11 +1,12 @@
 """Stores in memory: for tests and trials, held to the same contracts as the real ones."""
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
+from typing import IO
 
 from automation.builds.ports import ByteStream, LiveLog
-from automation.context import MAX_FILE_BYTES, MAX_FILES, MAX_TOTAL_BYTES
-from automation.errors import InvalidEvent, SourceNotFound
+from automation.code import Code, Limits, Member
+from automation.errors import DependencyUnavailable, SourceNotFound
 from automation.languages import object_name
 from automation.ports import Source
 
@@ -13,32 +14,30 @@ from automation.ports import Source
 class MemoryStore:
     """Objects by (bucket, key), open to be looked at and changed."""
 
-    def __init__(self, context_bucket: str = "contexts") -> None:
+    def __init__(self, context_bucket: str = "contexts", limits: Limits = Limits()) -> None:  # noqa: B008 - frozen
         self.context_bucket = context_bucket
         self.objects: dict[tuple[str, str], bytes] = {}
+        self._limits = limits
         self._lock = threading.Lock()
 
-    def read(self, source: Source) -> Mapping[str, bytes]:
+    def read(self, source: Source) -> Code:
         """See SourceStore."""
         folder = source.key.rstrip("/") + "/"
-        files = {
-            key.removeprefix(folder): data
+        found = {
+            key.removeprefix(folder): Member(size=len(data), place=key)
             for (bucket, key), data in self._snapshot().items()
             if bucket == source.bucket and key.startswith(folder) and not key.endswith("/")
         }
-        files = files or self._single(source)
-        if (
-            len(files) > MAX_FILES
-            or sum(map(len, files.values())) > MAX_TOTAL_BYTES
-            or any(len(data) > MAX_FILE_BYTES for data in files.values())
-        ):
-            raise InvalidEvent(f"{folder} holds more or bigger files than allowed")
-        return files
+        members = found or self._single(source)
+        self._limits.refuse({path: member.size for path, member in members.items()})
+        return Code(members, lambda wanted: self._contents(source.bucket, wanted))
 
-    def put_context(self, key: str, archive: bytes) -> None:
+    def put_context(self, key: str, archive: IO[bytes]) -> None:
         """See SourceStore."""
+        archive.seek(0)
+        data = archive.read()
         with self._lock:
-            self.objects[self.context_bucket, key] = archive
+            self.objects[self.context_bucket, key] = data
 
     def remove_contexts(self, prefix: str) -> None:
         """See SourceStore."""
@@ -53,11 +52,19 @@ class MemoryStore:
     def close(self) -> None:
         """See SourceStore; there is nothing to close."""
 
-    def _single(self, source: Source) -> dict[str, bytes]:
-        data = self._snapshot().get((source.bucket, source.key.rstrip("/")))
+    def _contents(self, bucket: str, wanted: Sequence[Member]) -> Iterator[Iterable[bytes]]:
+        for member in wanted:
+            data = self._snapshot().get((bucket, member.place))
+            if data is None:
+                raise DependencyUnavailable(f"{member.place} was taken away while it was read; send again")
+            yield (data,)
+
+    def _single(self, source: Source) -> dict[str, Member]:
+        key = source.key.rstrip("/")
+        data = self._snapshot().get((source.bucket, key))
         if data is None:
             raise SourceNotFound(f"there is no code at s3://{source.bucket}/{source.key}")
-        return {object_name(source.key): data}
+        return {object_name(source.key): Member(size=len(data), place=key)}
 
     def _snapshot(self) -> dict[tuple[str, str], bytes]:
         with self._lock:

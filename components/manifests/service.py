@@ -37,6 +37,8 @@ _SHUTDOWN_SECONDS: Final = 30
 _KILL_MARGIN_SECONDS: Final = 10
 _KEPT_REVISIONS: Final = 5
 _USER: Final = 1000
+_TMP_SIZE: Final = "3Gi"
+"""For build contexts on their way: what is not small waits on the disk until it is stored."""
 _NO_WAIT: Final = {"pulumi.com/skipAwait": "true"}
 """The first update of an environment makes the registry that the image has yet to be pushed to."""
 
@@ -145,7 +147,7 @@ def _pod(args: "ServiceArgs", labels: dict[str, str]) -> Manifest:
         ],
         "containers": [_container(args)],
         "volumes": [
-            {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
+            {"name": "tmp", "emptyDir": {"sizeLimit": _TMP_SIZE}},
             *(_secret_volume(name, secret) for name, (secret, _) in _files(args).items()),
         ],
     }

@@ -1,5 +1,6 @@
 """Build contexts: what is in them, what is refused, and that equal files are equal bytes."""
 
+import dataclasses
 import gzip
 import io
 import tarfile
@@ -8,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from automation import code as sources
 from automation import context
+from automation.code import Limits, held
 from automation.dockerfiles import Toolchain
 from automation.errors import InvalidEvent
 
@@ -20,9 +23,18 @@ FILES = st.dictionaries(PATHS, st.binary(max_size=64), max_size=6)
 
 def made(code=CODE, wrapper=WRAPPER, language=None, base_image="python:3.11-slim"):
     tools = Toolchain(base_image=base_image, run_image="alpine:3.22")
-    return context.assemble(
-        code, context.Runtime(wrapper=wrapper, tools=tools), context.detect(code, language)
+    parser = held(code)
+    context_made = context.assemble(
+        parser, context.Runtime(wrapper=wrapper, tools=tools), context.detect(parser, language)
     )
+    with context_made.archive as archive:
+        return dataclasses.replace(context_made, archive=archive.read())
+
+
+def content_hash(files):
+    digest, archive = context.pack((path, len(data), [data]) for path, data in sorted(files.items()))
+    archive.close()
+    return digest
 
 
 def unpacked(archive):
@@ -86,11 +98,11 @@ def test_nothing_of_the_machine_or_the_time_is_in_the_archive():
 
 @given(FILES, FILES)
 def test_the_hash_tells_contents_apart(one, other):
-    assert (context.content_hash(one) == context.content_hash(other)) == (one == other)
+    assert (content_hash(one) == content_hash(other)) == (one == other)
 
 
 def test_the_hash_tells_where_a_path_ends():
-    assert context.content_hash({"ab": b"c"}) != context.content_hash({"a": b"bc"})
+    assert content_hash({"ab": b"c"}) != content_hash({"a": b"bc"})
 
 
 @pytest.mark.parametrize(
@@ -130,7 +142,7 @@ def test_the_handler_is_in_the_usual_file(files, handler):
         pytest.param({**CODE, "a\nRUN evil": b""}, "is not allowed", id="newline"),
         pytest.param({**CODE, "ünïcode.py": b""}, "is not allowed", id="not-ascii"),
         pytest.param({**CODE, "x" * 201: b""}, "path of 201 characters", id="long-path"),
-        pytest.param({f"f{n}.py": b"" for n in range(501)} | CODE, "502 files", id="many"),
+        pytest.param({f"f{n}.py": b"" for n in range(10_001)} | CODE, "10002 files", id="many"),
     ],
 )
 def test_files_that_cannot_be_built_are_refused(code, problem):
@@ -140,11 +152,8 @@ def test_files_that_cannot_be_built_are_refused(code, problem):
     assert any(problem in text for text in refused.value.details)
 
 
-def test_files_that_are_too_big_are_refused(monkeypatch):
-    monkeypatch.setattr(context, "MAX_FILE_BYTES", 10)
-    monkeypatch.setattr(context, "MAX_TOTAL_BYTES", 15)
-
-    problems = context.check({"parser.py": bytes(11), "b.py": bytes(8)})
+def test_files_that_are_too_big_are_refused():
+    problems = sources.problems({"parser.py": 11, "b.py": 8}, Limits(file_bytes=10, total_bytes=15))
 
     assert problems == [
         "parser.py has 11 bytes; at most 10 are allowed",
@@ -159,5 +168,5 @@ def test_long_paths_survive_packing():
 
 
 def test_a_name_that_is_a_file_and_a_folder_is_refused():
-    files = {"parser.py": b"", "lib": b"", "lib/a.py": b""}
-    assert context.check(files) == ["lib is a file and a folder; keep one"]
+    sizes = {"parser.py": 0, "lib": 0, "lib/a.py": 0}
+    assert sources.problems(sizes, Limits()) == ["lib is a file and a folder; keep one"]

@@ -5,6 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from automation import context, dockerfiles
+from automation.code import held
 from automation.dockerfiles import Dependencies, Toolchain
 from automation.errors import InvalidEvent
 
@@ -135,11 +136,9 @@ def test_the_go_program_calls_the_parsers_function(files, program):
 
 
 def test_go_code_without_a_module_gets_one():
-    made = context.assemble(
-        {"parser.go": b"package parser\nfunc Handler(e any) any { return e }\n"},
-        context.Runtime(wrapper={}, tools=TOOLS),
-        context.detect(["parser.go"]),
-    )
+    code = held({"parser.go": b"package parser\nfunc Handler(e any) any { return e }\n"})
+    made = context.assemble(code, context.Runtime(wrapper={}, tools=TOOLS), context.detect(code))
+    made.archive.close()
 
     assert made.handler == "parser.Handler"
     assert made.language == "go"
@@ -172,11 +171,13 @@ def test_go_code_without_a_module_gets_one():
 )
 def test_what_would_fail_in_the_build_is_refused_before_it(language, change, problem):
     changed = {**PARSERS[language], **change}
-    code = {
-        path: text if isinstance(text, bytes) else text.encode()
-        for path, text in changed.items()
-        if text is not None
-    }
+    code = held(
+        {
+            path: text if isinstance(text, bytes) else text.encode()
+            for path, text in changed.items()
+            if text is not None
+        }
+    )
 
     with pytest.raises(InvalidEvent) as refused:
         context.assemble(code, context.Runtime(wrapper={}, tools=TOOLS), context.detect(code))

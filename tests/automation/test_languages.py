@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automation import languages
+from automation import languages, preparation
+from automation.code import held
 from automation.languages import GO, LANGUAGES, NODEJS, PYTHON, RUNTIMES, UnknownLanguage, detect
 
 NAMES = [
@@ -114,9 +115,9 @@ def test_every_runtime_of_the_contract_is_accepted():
     ],
 )
 def test_a_single_object_is_a_file_of_its_language(key, language, path):
-    code = {languages.object_name(key): b"code"}
+    code = held({languages.object_name(key): b"code"})
 
-    assert languages.named(code, language) == {path: b"code"}
+    assert preparation.named(code, language) == {path: b"code"}
 
 
 @pytest.mark.parametrize(

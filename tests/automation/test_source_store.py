@@ -1,13 +1,15 @@
 """What every source store promises: in memory, and over the S3 API against the local object store."""
 
 import asyncio
+import io
 import threading
 
 import pytest
 
-from automation.adapters import memory, s3
+from automation import context
 from automation.adapters.memory import MemoryStore
 from automation.adapters.s3 import S3Store
+from automation.code import Limits
 from automation.errors import DependencyUnavailable, InvalidEvent, SourceNotFound
 from automation.ports import Source
 from automation.settings import AutomationSettings
@@ -37,6 +39,9 @@ class MemoryBench:
     def __init__(self):
         self.store = MemoryStore(CONTEXTS)
 
+    def limit(self, limits):
+        self.store._limits = limits
+
     def put(self, key, data):
         self.store.objects[BUCKET, key] = data
 
@@ -50,6 +55,9 @@ class S3Bench:
     def __init__(self, endpoint, root):
         self.store = S3Store(settings(endpoint))
         self._root = root
+
+    def limit(self, limits):
+        self.store._limits = limits
 
     def put(self, key, data):
         path = self._root / BUCKET / key
@@ -131,11 +139,10 @@ def test_missing_code_is_the_senders_to_know(bench, bucket, key):
 
 @pytest.mark.parametrize(
     ("limit", "value"),
-    [("MAX_FILES", 2), ("MAX_TOTAL_BYTES", 25), ("MAX_FILE_BYTES", 9)],
+    [("files", 2), ("total_bytes", 25), ("file_bytes", 9)],
 )
-def test_too_much_code_is_refused(bench, monkeypatch, limit, value):
-    for module in (memory, s3):
-        monkeypatch.setattr(module, limit, value)
+def test_too_much_code_is_refused(bench, limit, value):
+    bench.limit(Limits(**{limit: value}))
     for number in range(3):
         bench.put(f"global/parser/big/f{number}.py", bytes(10))
 
@@ -145,8 +152,8 @@ def test_too_much_code_is_refused(bench, monkeypatch, limit, value):
 
 def test_contexts_are_stored_and_removed_by_folder(bench):
     for key in ("build-context/p1/a/c", "build-context/p1/b/c", "build-context/p12/a/c"):
-        bench.store.put_context(key, b"archive")
-    bench.store.put_context("build-context/p1/a/c", b"archive")
+        bench.store.put_context(key, io.BytesIO(b"archive"))
+    bench.store.put_context("build-context/p1/a/c", io.BytesIO(b"archive"))
 
     bench.store.remove_contexts("build-context/p1/")
     bench.store.remove_contexts("build-context/p1/")
@@ -178,7 +185,7 @@ def nobody():
     "call",
     [
         pytest.param(lambda store: store.read(Source(bucket=BUCKET, key="x/")), id="read"),
-        pytest.param(lambda store: store.put_context("k", b""), id="put"),
+        pytest.param(lambda store: store.put_context("k", io.BytesIO(b"")), id="put"),
         pytest.param(lambda store: store.remove_contexts("k"), id="remove"),
         pytest.param(lambda store: store.check(), id="check"),
     ],
@@ -194,5 +201,47 @@ def test_a_missing_context_bucket_is_not_the_senders_fault(object_store):
     store = S3Store(settings(object_store[0]))
 
     with pytest.raises(DependencyUnavailable, match="contexts"):
-        store.put_context("k", b"")
+        store.put_context("k", io.BytesIO(b""))
     store.close()
+
+
+def test_what_is_listed_is_read_when_it_is_asked_for(bench):
+    bench.put("global/parser/p1/parser.py", b"code")
+    big = bytes(range(256)) * 12_000
+    bench.put("global/parser/p1/data.bin", big)
+
+    code = bench.store.read(Source(bucket=BUCKET, key="global/parser/p1/"))
+
+    assert code.sizes == {"parser.py": 4, "data.bin": len(big)}
+    assert [b"".join(pieces) for pieces in code.stream()] == [big, b"code"]
+    assert code.held == {}
+
+
+def test_many_small_files_and_an_empty_one_come_in_order(bench):
+    for number in range(200):
+        bench.put(f"global/parser/p1/f{number:03}", b"%d" % number if number else b"")
+
+    code = bench.store.read(Source(bucket=BUCKET, key="global/parser/p1/"))
+
+    assert [b"".join(pieces) for pieces in code.stream()] == [b"", *(b"%d" % n for n in range(1, 200))]
+
+
+def test_a_big_single_object_is_streamed(bench):
+    bench.put("any/parser.py", bytes(3_000_000))
+
+    code = bench.store.read(Source(bucket=BUCKET, key="any/parser.py"))
+
+    assert [sum(map(len, pieces)) for pieces in code.stream()] == [3_000_000]
+
+
+@pytest.mark.parametrize("size", [10, 3_000_000])
+def test_a_file_that_is_replaced_while_it_is_read_is_a_retryable_error(bench, size):
+    bench.put("global/parser/p1/parser.py", bytes(size))
+    bench.put("global/parser/p1/other.py", b"x")
+    code = bench.store.read(Source(bucket=BUCKET, key="global/parser/p1/"))
+    bench.put("global/parser/p1/parser.py", b"\x01" * (size + 1))
+
+    with pytest.raises(DependencyUnavailable, match=r"read"):
+        context.pack(
+            (path, code.sizes[path], pieces) for path, pieces in zip(sorted(code), code.stream(), strict=True)
+        )

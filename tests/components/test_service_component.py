@@ -143,7 +143,7 @@ def test_a_pod_is_restricted_and_has_but_a_folder_for_files_that_pass():
     assert security["allowPrivilegeEscalation"] is False
     assert security["capabilities"] == {"drop": ["ALL"]}
     assert container(made)["volumeMounts"] == [{"name": "tmp", "mountPath": "/tmp"}]
-    assert pod(made)["volumes"] == [{"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}}]
+    assert pod(made)["volumes"] == [{"name": "tmp", "emptyDir": {"sizeLimit": "3Gi"}}]
     assert pod(made)["serviceAccountName"] == "knative-lambda-builder"
 
 

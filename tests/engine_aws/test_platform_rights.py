@@ -1,5 +1,6 @@
 """What an environment's roles open and what not, by the emulated AWS's own authorizer of S3."""
 
+import io
 from collections.abc import Callable
 from typing import Any
 
@@ -128,7 +129,7 @@ def test_the_services_own_storage_and_states_need_no_more_than_its_role(
     states = open_backend(f"s3://{STATES}?region={REGION}&endpoint={cloud.address}&s3ForcePathStyle=true")
 
     assert store.read(Source(bucket=CODE, key="global/parser/p1/")) == {"parser.py": b"x"}
-    store.put_context(CONTEXT_KEY, b"archive")
+    store.put_context(CONTEXT_KEY, io.BytesIO(b"archive"))
     states.write("a/b.json", b"{}")
     states.copy("a/b.json", "a/c.json")
     states.create("a/lock.json", b"{}")

@@ -11,6 +11,7 @@ import pytest
 
 from automation import context
 from automation.adapters import wrappers
+from automation.code import held
 from automation.dockerfiles import Toolchain
 from local import toolchains
 from local.builder import programs_image
@@ -81,7 +82,10 @@ def make(language: str, number: int, base: str, mirror: str) -> bytes:
     code = {path: text.replace("NUMBER", str(number)).encode() for path, text in PARSERS[language].items()}
     tools = Toolchain(base_image=base, run_image=toolchains.GO_RUN_IMAGE, mirror=mirror)
     wrapper = wrappers.read(REPO / "runtimes" / language / "wrapper")
-    return context.assemble(code, context.Runtime(wrapper=wrapper, tools=tools), context.detect(code)).archive
+    parser = held(code)
+    made = context.assemble(parser, context.Runtime(wrapper=wrapper, tools=tools), context.detect(parser))
+    with made.archive as archive:
+        return archive.read()
 
 
 def answer(builder) -> object:
