@@ -15,7 +15,7 @@ from automation.builds.keeper import BuildKeeper
 from automation.builds.ports import LiveLogs
 from automation.errors import DependencyUnavailable, InvalidEvent, PlatformError
 from automation.events import BuildComplete, Event, FunctionId, Notice, Reply
-from automation.model import BuildTurn
+from automation.model import BuildStatus, BuildTurn
 from automation.ports import BuildObserver, DeploymentEngine, SourceStore
 from automation.preparation import Wrappers
 from automation.reconciler import Reconciler
@@ -76,6 +76,7 @@ class Automation:
             _Rounds("reconciliation", reconcile, RECONCILE_SECONDS),
         )
         seconds = TURN_SECONDS if settings.build_limits.are_set else RECONCILE_SECONDS
+        self._usher = usher
         self._turns = _Rounds("turns", usher.round, seconds) if usher else None
         self._chores: list[asyncio.Task[None]] = []
         self._closing = threading.Event()
@@ -102,7 +103,7 @@ class Automation:
 
     async def describe(self, function: FunctionId) -> Mapping[str, Any] | None:
         """Return what is recorded of a function as JSON; None if nothing is. Raises PlatformError."""
-        return await self._readers.run(lambda: self._runner.describe(function))
+        return await self._readers.run(lambda: self._described(function))
 
     @property
     def builds(self) -> Builds:
@@ -129,6 +130,13 @@ class Automation:
         await self._worker.close(grace_seconds)
         self._readers.close()
         self._release()
+
+    def _described(self, function: FunctionId) -> Mapping[str, Any] | None:
+        found = self._runner.describe(function)
+        build = found and found["build"]
+        if build and build["status"] == BuildStatus.QUEUED and self._usher and (line := self._usher.line()):
+            build["queue"] = line.place(build["job_name"])
+        return found
 
     def _refuse_foreign_image(self, event: BuildComplete) -> None:
         repository = self._settings.image_repository

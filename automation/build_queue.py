@@ -91,6 +91,18 @@ class Line:
         everybody = self.running.total() + self.waiting.total()
         return _below(everybody, self.limits.running) and _below(ahead, self.limits.third_party)
 
+    def place(self, job_name: str) -> Mapping[str, int] | None:
+        """Return where a waiting build stands, from 1; None if it does not wait (any more)."""
+        names = [job.name for job in self.order]
+        if job_name not in names:
+            return None
+        return {
+            "position": names.index(job_name) + 1,
+            "waiting": len(names),
+            "running": self.running.total(),
+            "limit": self.limits.running,
+        }
+
     def refusal(self, third_party_id: str) -> str | None:
         """Return why no further build of a third party may wait; None: it may."""
         own, everybody = self.waiting[third_party_id], self.waiting.total()

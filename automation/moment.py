@@ -80,14 +80,14 @@ class Moment:
         The context of a build that is given up by that goes with it.
         """
         assert not isinstance(self.stimulus, BuildTurn | TombstoneExpired)
-        meta, superseded, reason = self.meta, self.stimulus.superseded, self._reason
+        meta, superseded, reason = self.meta, self.stimulus.superseded, self.reason
         recorded = answers.remember(state, meta, answer, superseded, self.now, reason)
         because = f" ({reason})" if reason else ""
         apply = ApplyStack(cause=meta.id, message=f"{meta.type} {meta.id}: {answer.status}{because}")
         return recorded, (*first, apply, *self._leftovers(state), answers.give(meta, answer))
 
     @property
-    def _reason(self) -> str:
+    def reason(self) -> str:
         """Why the sender wants it, as far as that is said; one line that is not too long for a history."""
         assert not isinstance(self.stimulus, BuildTurn | TombstoneExpired)
         text = "" if isinstance(self.stimulus.event, BuildComplete) else self.stimulus.event.reason

@@ -9,7 +9,7 @@ from automation.building import given_up, identified, is_of
 from automation.errors import InvalidEvent
 from automation.events import BuildComplete, FunctionRollback
 from automation.model import GIVEN_UP, Build, BuildStatus, Deployment, FunctionState
-from automation.moment import REASON_CHARACTERS, Moment
+from automation.moment import Moment
 
 KEPT: Final = 10
 """How many earlier deployments a function remembers, to be rolled back to."""
@@ -42,7 +42,7 @@ def rollback(moment: Moment) -> Decision:
     wanted = replace(state, desired_at=moment.time, build=given_up(state.build, moment.now))
     if state.deployment and target.number == state.deployment.number:
         return moment.settle(wanted, answers.already_deployed(state.function, target))
-    again = replace(target, restored=target.number, reason=event.reason[:REASON_CHARACTERS])
+    again = replace(target, restored=target.number, reason=moment.reason)
     state = deployed(moment, wanted, again)
     assert state.deployment is not None
     return moment.settle(state, answers.rolled_back(state.function, state.deployment, target))

@@ -52,6 +52,7 @@ def _values(args: "ServiceArgs") -> dict[str, Any]:
         "REGISTRY_PUSH_SECRET": args.push_secret,
         "REGISTRY_INSECURE": "true" if args.insecure_registry else "",
         "MONITOR_IMAGE": args.image,
+        "MAX_CONCURRENT_JOBS": str(args.capacity.builds),
         "AWS_REGION": args.region,
         "S3_SOURCE_BUCKET": args.source_bucket,
         "S3_TMP_BUCKET": args.context_bucket,

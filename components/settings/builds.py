@@ -1,4 +1,4 @@
-"""What builds are made with."""
+"""What builds are made with, and who may have how many."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,6 +30,10 @@ class BuildSettings(Group):
     """npm's registry in builds."""
     go_proxy: str = setting(values.go_proxy, "")
     """GOPROXY in builds."""
+    third_party_limit: int | None = setting(values.count, None)
+    """Builds of one third party at one time, of `quotaBuilds`; None: the service's default."""
+    waiting_limit: int | None = setting(values.count, None)
+    """Builds that may wait for their turn; None: the service's default."""
 
     def variables(self) -> Mapping[str, str]:
         """Return what the service is told of them, by environment variable."""
@@ -42,4 +46,6 @@ class BuildSettings(Group):
             "PYTHON_INDEX_URL": self.python_index_url,
             "NPM_REGISTRY_URL": self.npm_registry_url,
             "GO_PROXY": self.go_proxy,
+            "THIRD_PARTY_MAX_CONCURRENT_JOBS": str(self.third_party_limit or ""),
+            "MAX_WAITING_JOBS": str(self.waiting_limit or ""),
         }

@@ -266,6 +266,7 @@ def test_an_environments_defaults_start_the_service(environment):
     assert settings.automation.namespace == f"knative-lambda-{environment}"
     assert settings.automation.backend_url == f"s3://knative-lambda-{environment}-state?region=us-west-2"
     assert settings.automation.registry == REGISTRY
+    assert settings.automation.build_limit == CAPACITIES[environment].builds
     assert settings.automation.monitor_image == only["image"]
     assert only["image"] == f"{REGISTRY}/knative-lambda-builder-{environment}:{environment}-latest"
     assert settings.automation.repository == naming.functions_repository(environment)

@@ -214,6 +214,8 @@ def test_every_key_is_taken():
         "awsOidcIssuerUrl": "",
         "buildExecutorImage": "ghcr.io/owner/kaniko:1@sha256:" + "a" * 64,
         "buildPythonImage": "python:3.12-slim",
+        "buildThirdPartyLimit": "3",
+        "buildWaitingLimit": "30",
         "buildNodejsImage": "node:20-slim",
         "buildGoImage": "golang:1.25",
         "buildGoRunImage": "alpine:3",
@@ -289,6 +291,8 @@ def test_every_key_is_taken():
             python_index_url="https://pypi.test/simple",
             npm_registry_url="http://npm.test:4873",
             go_proxy="https://go.test|direct",
+            third_party_limit=3,
+            waiting_limit=30,
         ),
         delivery=DeliverySettings(
             subscriber_uri="http://127.0.0.1:1",
