@@ -8,7 +8,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 ROOMS := components automation engine service monitor runtimes local
 CODE := $(ROOMS) tests benchmarks __main__.py
 
-.PHONY: help run demo test test-cluster test-node lint fmt bench bench-engine bench-platform lock clean test-alerts aws test-rabbitmq
+.PHONY: help run demo test test-cluster test-node lint fmt bench bench-engine bench-platform lock clean test-alerts aws test-rabbitmq asyncapi
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -54,6 +54,9 @@ bench-engine: $(VENV)/.dev  ## measure the engine on a real API server; writes b
 
 bench-platform: $(VENV)/.dev  ## measure a whole environment on a real API server; writes benchmarks/results/platform.json
 	@$(BIN)/python -m benchmarks.platform
+
+asyncapi: $(VENV)/.main  ## write docs/asyncapi.yaml anew, from the table of event types
+	@$(BIN)/python -m service.asyncapi > docs/asyncapi.yaml
 
 lock: $(VENV)/.uv  ## pin requirements/*.in with hashes
 	for set in uv main aws dev; do $(LOCK) --output-file requirements/$$set.txt requirements/$$set.in; done

@@ -12,10 +12,12 @@ from automation.errors import InvalidEvent
 from automation.event_fields import shown
 from automation.event_types import TYPES
 from automation.event_versions import BUILD_START, convert
-from service import strict_json
+from service import asyncapi, strict_json
 from service.errors import NotFound
 
 DOCUMENT_PATH: Final = schemas.PATH + "/{event_type}/{version}"
+
+ASYNCAPI_PATH: Final = "/asyncapi.json"
 
 _MEDIA_TYPE: Final = "application/schema+json"
 
@@ -37,6 +39,7 @@ def routes(read: Callable[[Request], Awaitable[bytes]]) -> list[Route]:
 
     return [
         Route(schemas.PATH, _listed, methods=["GET"]),
+        Route(ASYNCAPI_PATH, _asyncapi, methods=["GET"]),
         Route(DOCUMENT_PATH, _document, methods=["GET"]),
         Route(DOCUMENT_PATH, convert_data, methods=["POST"]),
     ]
@@ -53,6 +56,11 @@ async def _listed(request: Request) -> Response:
         for kind in TYPES.values()
     ]
     return JSONResponse({"types": listed})
+
+
+async def _asyncapi(request: Request) -> Response:
+    """Answer the AsyncAPI document, whose references are the addresses of the schemas here."""
+    return JSONResponse(asyncapi.document())
 
 
 async def _document(request: Request) -> Response:
