@@ -2,13 +2,14 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+FUZZ_SECONDS ?= 120
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
   --no-header --no-annotate
 ROOMS := components automation engine service monitor runtimes local
 CODE := $(ROOMS) tests benchmarks __main__.py
 
-.PHONY: help run demo test test-cluster test-node lint fmt bench bench-engine bench-platform lock clean test-alerts aws test-rabbitmq asyncapi
+.PHONY: help run demo test test-cluster test-node lint fmt bench bench-engine bench-platform lock clean test-alerts aws test-rabbitmq asyncapi fuzz
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -58,8 +59,12 @@ bench-platform: $(VENV)/.dev  ## measure a whole environment on a real API serve
 asyncapi: $(VENV)/.main  ## write docs/asyncapi.yaml anew, from the table of event types
 	@$(BIN)/python -m service.asyncapi > docs/asyncapi.yaml
 
+fuzz: $(VENV)/.dev  ## search for events that no reader foresaw, FUZZ_SECONDS long; a find is printed and ends it
+	@$(UV) -r requirements/fuzz.txt
+	$(BIN)/python -m tests.fuzz.codec -max_total_time=$(FUZZ_SECONDS)
+
 lock: $(VENV)/.uv  ## pin requirements/*.in with hashes
-	for set in uv main aws dev; do $(LOCK) --output-file requirements/$$set.txt requirements/$$set.in; done
+	for set in uv main aws dev fuzz; do $(LOCK) --output-file requirements/$$set.txt requirements/$$set.in; done
 	$(LOCK) --no-emit-package debugpy --output-file requirements/service.txt requirements/service.in
 
 clean:  ## remove the environment and everything that was made
