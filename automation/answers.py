@@ -193,6 +193,12 @@ def deleted(function: FunctionId, present: bool) -> Reply:
     return Reply(status="deleted", message=message, fields={"service_name": _name(function)})
 
 
+def told_by_ourselves(meta: EventMeta) -> Reply:
+    """An event that this platform emitted has come back to it: what it tells is recorded already."""
+    message = "this platform told that itself; nothing was changed"
+    return Reply(status="skipped", message=message, fields={"event_id": meta.id})
+
+
 def acknowledged(kind: str) -> Reply:
     """A notice was seen."""
     return Reply(status="acknowledged", message=f"{kind} was seen")

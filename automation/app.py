@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -16,6 +17,8 @@ from automation.builds.ports import LiveLogs
 from automation.errors import DependencyUnavailable, InvalidEvent, PlatformError
 from automation.events import BuildComplete, Event, FunctionId, Notice, Reply
 from automation.model import BuildStatus, BuildTurn
+from automation.outbox import messages
+from automation.outbox.outbox import Numbers, Outbox
 from automation.ports import BuildObserver, DeploymentEngine, SourceStore
 from automation.preparation import Wrappers
 from automation.reconciler import Reconciler
@@ -35,6 +38,9 @@ TOGETHER_SECONDS: Final = 0.1
 
 RECONCILE_SECONDS: Final = 30.0
 """How often builds are looked for that nobody reports."""
+
+MIN_OUTBOX_SECONDS: Final = 0.5
+"""What events that were just recorded get to be sent even when work has used up the grace."""
 
 ENGINE_GRACE_SECONDS: Final = 5.0
 """How long updates that outlast the worker's own grace may take to end the step that they are at."""
@@ -63,6 +69,7 @@ class Automation:
         reconcile: Callable[[Ended], int] = lambda ended: 0,
         sweep: Callable[[Ended], int] = lambda ended: 0,
         usher: Usher | None = None,
+        outbox: Outbox | None = None,
     ) -> None:
         self._runner = runner
         self._worker = worker
@@ -71,6 +78,7 @@ class Automation:
         self._release = release
         self._builds = builds
         self._readers = Readers()
+        self._outbox = outbox
         self._rounds = (
             _Rounds("sweep", sweep, SWEEP_SECONDS),
             _Rounds("reconciliation", reconcile, RECONCILE_SECONDS),
@@ -86,11 +94,18 @@ class Automation:
         """Current numbers; cheap."""
         return self._worker.stats
 
+    @property
+    def outbox(self) -> Numbers | None:
+        """Current numbers of what is emitted; None if nothing is."""
+        return self._outbox.numbers if self._outbox else None
+
     async def handle(self, event: Event) -> Reply:
         """Carry one event out and return once what the reply promises is safely recorded.
 
         Events of one function are carried out in the order of the calls. Raises PlatformError.
         """
+        if event.function and event.meta.source == messages.source(event.function):
+            return answers.told_by_ourselves(event.meta)
         if isinstance(event, Notice):
             return answers.planned_notice(event) if event.meta.dry_run else answers.acknowledged(event.kind)
         if isinstance(event, BuildComplete):
@@ -127,7 +142,11 @@ class Automation:
                 await chore
         if self._builds:
             self._builds.close()
+        began = time.monotonic()
         await self._worker.close(grace_seconds)
+        if self._outbox:
+            left = max(MIN_OUTBOX_SECONDS, grace_seconds - (time.monotonic() - began))
+            await asyncio.to_thread(self._outbox.close, left)
         self._readers.close()
         self._release()
 
@@ -185,7 +204,7 @@ class _Rounds:
 def create(settings: AutomationSettings) -> Automation:
     """Return the automation that the settings call for. Raises ValueError for an engine that there is not."""
     # The adapters bring boto3 and the engine: only who needs them pays for them.
-    from automation.adapters import engines, wrappers
+    from automation.adapters import engines, event_sinks, wrappers
     from automation.adapters.kubernetes_builds import KubernetesBuilds
     from automation.adapters.kubernetes_logs import KubernetesLogs
     from automation.adapters.s3 import S3Store
@@ -195,8 +214,9 @@ def create(settings: AutomationSettings) -> Automation:
     warmup.preview_once(engine, settings)
     files = wrappers.read_all(settings.runtimes_folder)
     observer = KubernetesBuilds(settings)
+    outbox = event_sinks.outbox(settings) if settings.told else None
     archive, live = Archive(S3Objects(settings)), KubernetesLogs(settings)
-    return assemble(settings, engine, S3Store(settings), files, observer, (archive, live))
+    return assemble(settings, engine, S3Store(settings), files, observer, (archive, live), outbox)
 
 
 def assemble(
@@ -206,6 +226,7 @@ def assemble(
     wrappers: Wrappers,
     observer: BuildObserver,
     kept: tuple[Archive, LiveLogs] | None = None,
+    outbox: Outbox | None = None,
 ) -> Automation:
     """Return an automation over the given adapters; without `kept` nothing is kept of builds."""
     keeper = BuildKeeper(*kept, utc_now) if kept else None
@@ -216,7 +237,13 @@ def assemble(
 
     usher = Usher(observer, begin, settings.build_limits, utc_now)
     runner = Runner(
-        engine=engine, store=store, settings=settings, wrappers=wrappers, keeper=keeper, line=usher.line
+        engine=engine,
+        store=store,
+        settings=settings,
+        wrappers=wrappers,
+        keeper=keeper,
+        line=usher.line,
+        outbox=outbox,
     )
     worker = Worker(runner.handle, threads=settings.workers, limit=settings.queue_limit)
     checks = {"storage": store.check, "state": engine.check}
@@ -228,7 +255,7 @@ def assemble(
             part.close()
 
     builds = Builds(*kept, runner.latest_build) if kept else None
-    sweeper = Sweeper(engine, observer, runner, utc_now)
+    sweeper = Sweeper(engine, observer, runner, utc_now, outbox)
     return Automation(
         runner,
         worker,
@@ -239,6 +266,7 @@ def assemble(
         reconcile=reconciler.round,
         sweep=sweeper.round,
         usher=usher,
+        outbox=outbox,
     )
 
 

@@ -103,6 +103,7 @@ def fail(moment: Moment) -> Decision:
         message=event.message[:_MESSAGE_CHARACTERS],
         exit_code=event.exit_code,
         log_tail=event.log_tail[-_LOG_CHARACTERS:],
+        failing_since=build.failing_since or moment.now,
     )
     return moment.settle(replace(state, build=failed), answers.build_failed(state, failed))
 
@@ -190,6 +191,11 @@ def _lost_at(began: datetime.datetime, deadline_seconds: int) -> datetime.dateti
     return began + datetime.timedelta(seconds=deadline_seconds) + _RESULT_DELAY
 
 
+def _failing_since(latest: Build | None) -> datetime.datetime | None:
+    """Return since when builds have failed, before the next one begins."""
+    return latest.failing_since if latest and latest.status is not BuildStatus.SUCCEEDED else None
+
+
 def _new_build(moment: Moment, ready: ContextReady) -> Build:
     function, meta, event = moment.state.function, ready.event.meta, ready.event
     build_id = _build_id(event)
@@ -204,6 +210,8 @@ def _new_build(moment: Moment, ready: ContextReady) -> Build:
         handler=ready.handler,
         correlation_id=meta.correlation_id,
         traceparent=meta.traceparent or "",
+        context_id=ready.event.context_id or "",
+        failing_since=_failing_since(moment.state.build),
         requested_at=moment.time,
         priority=event.priority,
         source_bucket=event.source_bucket or "",

@@ -12,6 +12,7 @@ from typing import Final
 
 from automation.build_queue import Line
 from automation.events import BuildStart, EventMeta, FunctionEvent, FunctionId, Priority, Reply
+from automation.outbox.emission import Emission
 
 
 class BuildStatus(enum.StrEnum):
@@ -48,6 +49,10 @@ class Build:
     """What the function's wrapper is to call."""
     correlation_id: str
     traceparent: str = ""
+    context_id: str = ""
+    """Of the sender's own work that the build belongs to, to be answered when it ends; empty: of none."""
+    failing_since: datetime.datetime | None = None
+    """When the first failed of the builds that failed in a row up to this one; None: there is none."""
     requested_at: datetime.datetime
     queued_at: datetime.datetime | None = None
     """Since when it waits for its turn, or had waited; None: it never did."""
@@ -173,6 +178,8 @@ class FunctionState:
     """Oldest first."""
     cancelled: tuple[Cancellation, ...] = ()
     """Oldest first; the last few."""
+    outbox: tuple[Emission, ...] = ()
+    """Events that tell of what is recorded here, in their order; those that are known to be sent are gone."""
 
     @property
     def phase(self) -> Phase:

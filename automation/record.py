@@ -9,9 +9,10 @@ from typing import Any, Final
 
 from automation.events import FunctionId
 from automation.model import Build, BuildStatus, Cancellation, Deployment, FunctionState, Handled
+from automation.outbox.emission import Emission, Kind
 
 VERSION: Final = 1
-_BUILD_TIMES: Final = ("queued_at", "started_at", "completed_at", "lost_at")
+_BUILD_TIMES: Final = ("queued_at", "started_at", "completed_at", "lost_at", "failing_since")
 
 
 class UnreadableRecord(ValueError):
@@ -58,6 +59,7 @@ def _state(data: dict[str, Any]) -> FunctionState:
         deleted_at=_time(data.get("deleted_at")),
         handled=tuple(_handled(item) for item in data.get("handled", ())),
         cancelled=tuple(_cancellation(item) for item in data.get("cancelled", ())),
+        outbox=tuple(_emission(item) for item in data.get("outbox", ())),
     )
 
 
@@ -77,6 +79,10 @@ def _cancellation(data: dict[str, Any]) -> Cancellation:
 
 def _handled(data: dict[str, Any]) -> Handled:
     return Handled(**{**data, "at": _required(data["at"])})
+
+
+def _emission(data: dict[str, Any]) -> Emission:
+    return Emission(**{**data, "at": _required(data["at"]), "kind": Kind(data["kind"])})
 
 
 def _required(text: str) -> datetime.datetime:

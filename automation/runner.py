@@ -35,6 +35,7 @@ from automation.model import (
     StoreContext,
     TombstoneExpired,
 )
+from automation.outbox.outbox import Outbox
 from automation.plans import Plan, Step
 from automation.ports import DeploymentEngine, Snapshot, SourceStore
 from automation.preparation import Prepared, Wrappers
@@ -68,6 +69,7 @@ class _Run:
     version: str
     state: FunctionState
     keeper: Keeper = field(default_factory=NoKeeper)
+    outbox: Outbox | None = None
     before: FunctionState = field(init=False)
     """As the stack has it."""
     prepared: Prepared | None = None
@@ -87,6 +89,8 @@ class _Run:
         """Decide on the stimulus and carry the commands out in order; return the answer if there is one."""
         self.event = stimulus.event if isinstance(stimulus, Requested) else self.event
         self.state, commands = machine.decide(self.state, stimulus, self.now)
+        if self.outbox:
+            self.state = self.outbox.note(self.before, self.state, self.event, self.now)
         reply = None
         for command in commands:
             reply = self._carry_out(command)
@@ -123,6 +127,8 @@ class _Run:
         self.keeper.before(self.before, self.state)
         self.engine.up(stack, program, expect=self.version, message=command.message)
         self.keeper.after(self.before, self.state, self.event)
+        if self.outbox:
+            self.outbox.recorded(stack, self.state)
 
     def _with_url(self, reply: Reply) -> Reply:
         """Add where the function is reached, if the answer names it and it runs."""
@@ -170,12 +176,17 @@ class Runner:
         clock: Clock = utc_now,
         keeper: Keeper | None = None,
         line: Callable[[], Line | None] = lambda: None,
+        outbox: Outbox | None = None,
     ) -> None:
         self._engine = engine
         self._line = line
         self._clock = clock
+        self._settings = settings
         self._parts = (engine, store, settings, wrappers)
         self._keeper = keeper or NoKeeper()
+        self._outbox = outbox
+        if outbox:
+            outbox.settle_with(self.settle)
         self._jitter = random.Random()  # noqa: S311 - spreads retries, guards nothing
 
     def handle(self, event: FunctionEvent, superseded: tuple[EventMeta, ...] = ()) -> Reply:
@@ -204,9 +215,19 @@ class Runner:
     def _told(self, function: FunctionId, stimulus: BuildTurn | TombstoneExpired) -> bool:
         snapshot = self._engine.outputs(_stack(function))
         before = _state(function, snapshot)
-        run = _Run(*self._parts, self._clock(), snapshot.version, before, self._keeper)
+        run = _Run(*self._parts, self._clock(), snapshot.version, before, self._keeper, self._outbox)
         run.feed(stimulus)
         return run.state != before
+
+    def settle(self, stack: str) -> None:
+        """Send what a stack's record still holds of events, and take it out. Raises PlatformError."""
+        snapshot = self._engine.outputs(stack)
+        state = record.loads(snapshot.outputs[RECORD]) if RECORD in snapshot.outputs else None
+        if self._outbox is None or state is None or not state.outbox:
+            return
+        self._outbox.send(stack, state)
+        program = function_program(replace(state, outbox=()), self._settings)
+        self._engine.up(stack, program, expect=snapshot.version, message="its events are sent")
 
     def _retried(self, attempt: Callable[[], _Result]) -> _Result:
         tries = 0
@@ -223,7 +244,7 @@ class Runner:
     def _once(self, function: FunctionId, request: Requested) -> Reply:
         snapshot = self._engine.outputs(_stack(function))
         state = _state(function, snapshot)
-        run = _Run(*self._parts, self._clock(), snapshot.version, state, self._keeper)
+        run = _Run(*self._parts, self._clock(), snapshot.version, state, self._keeper, self._outbox)
         with contextlib.closing(run):
             if request.event.meta.plan_id and not state.find(request.event.meta):
                 run.prepared = self._approved(request, run)

@@ -9,6 +9,7 @@ from automation.code import Limits as SourceLimits
 from automation.dockerfiles import Toolchain
 from automation.errors import InvalidEvent
 from automation.languages import Language
+from automation.outbox.emission import Kind
 from components import naming
 from components.engines import EMBEDDED
 
@@ -87,6 +88,12 @@ class AutomationSettings:
     """Name of the Broker that functions' Triggers hang on; empty: the environment's."""
     broker_url: str = ""
     """URL of the Broker's ingress as pods reach it; empty: the RabbitMQ broker's own Service."""
+    emits: frozenset[Kind] = frozenset()
+    """What the platform tells of itself, of LIFECYCLE, ALERTS, AUDIT and CDEVENTS; empty: nothing."""
+    sink_url: str = ""
+    """Where that is sent; empty: the Broker's ingress."""
+    scheduler_url: str = ""
+    """Notifi's scheduler, which is told how builds with a context id ended; empty: nobody is."""
     dead_letter_uri: str = ""
     """Where undeliverable events go; empty: the Service `knative-lambda-dlq-handler`."""
     function_url: str = "http://{name}.{namespace}.svc.cluster.local"
@@ -112,8 +119,14 @@ class AutomationSettings:
         }
         ingress = f"{derived['broker_name']}-broker-ingress.{derived['namespace']}"
         derived["broker_url"] = self.broker_url or f"http://{ingress}.svc.cluster.local"
+        derived["sink_url"] = self.sink_url or derived["broker_url"]
         for name, value in derived.items():
             object.__setattr__(self, name, value)
+
+    @property
+    def told(self) -> frozenset[Kind]:
+        """Everything that is derived and sent; empty: there is no outbox."""
+        return self.emits | ({Kind.CALLBACKS} if self.scheduler_url else frozenset())
 
     def url_of(self, name: str) -> str:
         """Return the URL of a function by its name."""

@@ -13,6 +13,7 @@ from typing import Final
 from automation import machine, record
 from automation.errors import PlatformError
 from automation.model import FunctionState, Phase, TombstoneExpired
+from automation.outbox.outbox import Outbox
 from automation.ports import BuildObserver, DeploymentEngine
 from automation.program import RECORD
 from automation.reconciliation import lost
@@ -30,11 +31,13 @@ class Sweeper:
         observer: BuildObserver,
         runner: Runner,
         clock: Callable[[], datetime.datetime],
+        outbox: Outbox | None = None,
     ) -> None:
         self._engine = engine
         self._observer = observer
         self._runner = runner
         self._clock = clock
+        self._outbox = outbox
 
     def round(self, ended: Callable[[], bool] = lambda: False) -> int:
         """Remove stacks that nobody needs and report lost builds; return how many.
@@ -59,13 +62,17 @@ class Sweeper:
         if RECORD not in snapshot.outputs:
             return False
         state = record.loads(snapshot.outputs[RECORD])
+        unsent = self._outbox is not None and self._outbox.found(stack, state, now)
         if report := lost(state, now, jobs):
             self._observer.report(report)
             _LOG.warning(
                 "a build that nobody had reported is reported", extra={"kl_function": str(state.function)}
             )
             return True
-        return _is_forgotten(state, now) and self._runner.tell(state.function, TombstoneExpired())
+        # A function is not forgotten before its last events are sent.
+        return (
+            not unsent and _is_forgotten(state, now) and self._runner.tell(state.function, TombstoneExpired())
+        )
 
 
 def _is_forgotten(state: FunctionState, now: datetime.datetime) -> bool:
