@@ -18,7 +18,7 @@ from automation.errors import DependencyUnavailable, InvalidEvent, PlatformError
 from automation.events import BuildComplete, Event, FunctionId, Notice, Reply
 from automation.model import BuildStatus, BuildTurn
 from automation.outbox import messages
-from automation.outbox.outbox import Numbers, Outbox
+from automation.outbox.outbox import Outbox
 from automation.ports import BuildObserver, DeploymentEngine, SourceStore
 from automation.preparation import Wrappers
 from automation.reconciler import Reconciler
@@ -78,7 +78,8 @@ class Automation:
         self._release = release
         self._builds = builds
         self._readers = Readers()
-        self._outbox = outbox
+        self.outbox = outbox
+        """What is emitted; None if nothing is."""
         self._rounds = (
             _Rounds("sweep", sweep, SWEEP_SECONDS),
             _Rounds("reconciliation", reconcile, RECONCILE_SECONDS),
@@ -93,11 +94,6 @@ class Automation:
     def stats(self) -> Stats:
         """Current numbers; cheap."""
         return self._worker.stats
-
-    @property
-    def outbox(self) -> Numbers | None:
-        """Current numbers of what is emitted; None if nothing is."""
-        return self._outbox.numbers if self._outbox else None
 
     async def handle(self, event: Event) -> Reply:
         """Carry one event out and return once what the reply promises is safely recorded.
@@ -144,9 +140,9 @@ class Automation:
             self._builds.close()
         began = time.monotonic()
         await self._worker.close(grace_seconds)
-        if self._outbox:
+        if self.outbox:
             left = max(MIN_OUTBOX_SECONDS, grace_seconds - (time.monotonic() - began))
-            await asyncio.to_thread(self._outbox.close, left)
+            await asyncio.to_thread(self.outbox.close, left)
         self._readers.close()
         self._release()
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components import naming, providers
+from components import emitted, naming, providers
 from components.access import AccessArgs
 from components.admission import AdmissionArgs
 from components.backing import Backing, tls_secret
@@ -15,6 +15,7 @@ from components.broker import BrokerArgs
 from components.capacity import Capacity
 from components.dead_letters import DeadLettersArgs
 from components.gitops import GitopsArgs
+from components.manifests import flux
 from components.manifests.external_secrets import REGISTRY, STATE, STORAGE
 from components.manifests.iam import Buckets, Places, Repositories
 from components.manifests.network import amqp_port
@@ -132,6 +133,9 @@ def service(
         engine=args.engine,
         broker_name=naming.broker_name(args.environment),
         broker_url=args.delivery.broker_uri,
+        emits=_emits(args),
+        sink_uri=args.delivery.sink_uri,
+        scheduler_uri=args.delivery.scheduler_uri,
         dead_letter_uri=args.delivery.dead_letter_uri,
         registry=registry.address,
         repository=registry.repository,
@@ -162,6 +166,12 @@ def service(
             trace_ratio=args.observability.trace_ratio,
         ),
     )
+
+
+def _emits(args: PlatformSettings) -> tuple[str, ...]:
+    """Return what is told: CDEvents too where Receivers of Flux take nothing else."""
+    wanted = args.gitops.enabled and args.gitops.receiver == flux.CDEVENTS
+    return tuple(dict.fromkeys((*args.delivery.emits, *([emitted.CDEVENTS] if wanted else []))))
 
 
 def broker(args: PlatformSettings, namespace: pulumi.Output[str]) -> BrokerArgs:
@@ -219,6 +229,7 @@ def network(args: PlatformSettings, namespace: pulumi.Output[str]) -> NetworkArg
         otlp_endpoint=args.observability.otlp_endpoint,
         subscriber_uri=args.delivery.subscriber_uri,
         broker_uri=args.delivery.broker_uri,
+        sink_uris=tuple(filter(None, (args.delivery.sink_uri, args.delivery.scheduler_uri))),
         dead_letter_uri=args.delivery.dead_letter_uri,
     )
 

@@ -44,6 +44,8 @@ class NetworkArgs:
     """Where the automation service takes events, if not at its Service."""
     broker_uri: str = ""
     """Where pods send events, if not to the Broker's ingress in the namespace."""
+    sink_uris: tuple[str, ...] = ()
+    """Where the automation service sends events besides the Broker."""
     dead_letter_uri: str = ""
     """Where undeliverable events go, if not to their Service."""
 

@@ -47,6 +47,12 @@ class ServiceArgs:
     """What carries out the updates of functions, one of ENGINES."""
     broker_url: str = ""
     """The Broker's ingress as pods reach it; empty: the RabbitMQ broker's own Service."""
+    emits: tuple[str, ...] = ()
+    """What the service tells of functions, of EMITTED; empty: nothing."""
+    sink_uri: str = ""
+    """Where that goes; empty: the Broker."""
+    scheduler_uri: str = ""
+    """Notifi's scheduler, told how builds with a context id ended; empty: it is not."""
     dead_letter_uri: str = ""
     """Where undeliverable events go; empty: the Service `knative-lambda-dlq-handler`."""
     pull_secret: pulumi.Input[str] = ""

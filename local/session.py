@@ -210,6 +210,7 @@ def service_environment(addresses: Addresses, port: int) -> dict[str, str]:
         **toolchains.service_environment(),
         "REGISTRY_INSECURE": "true",
         "BROKER_URL": addresses.broker,
+        "EMIT_EVENTS": "lifecycle,alerts,audit",
         "FUNCTION_URL": f"http://{{name}}.{{namespace}}.localhost:{addresses.gateway.rsplit(':', 1)[1]}",
         "KUBECONFIG": str(Path(addresses.data) / "service-kubeconfig"),
         "PULUMI_BACKEND_URL": f"file://{addresses.data}/state",

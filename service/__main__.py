@@ -9,8 +9,10 @@ import sys
 from typing import Final
 
 from automation.app import create
+from automation.runner import utc_now
 from service import logs
 from service.app import AppSettings, create_app
+from service.outbox_metrics import OutboxMetrics
 from service.server import Server
 from service.settings import Settings, SettingsError, read
 from service.tls import CertificateUnusable
@@ -33,6 +35,8 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     app = create_app(automation, app_settings(settings))
+    if automation.outbox:
+        app.state.metrics.registry.register(OutboxMetrics(automation.outbox.numbers, utc_now))
     settle_memory()
     try:
         server = Server(app, settings.http, settings.automation.environment)

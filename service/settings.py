@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from automation.event_fields import BUCKET, IMAGE
+from automation.outbox.emission import Kind
 from automation.settings import AutomationSettings
 from components.capacity import CAPACITIES
+from components.emitted import EMITTED
 from components.engines import ENGINES
 from service import variables as syntax
 from service.rate_limits import UNLIMITED, Rate
@@ -165,6 +167,9 @@ def _platform(variables: Variables) -> dict[str, Any]:
         "kubeconfig": variables.text("KUBECONFIG", syntax.PATH),
         "broker_name": variables.text("BROKER_NAME", syntax.LABEL),
         "broker_url": variables.text("BROKER_URL", syntax.WEB_URL),
+        "emits": frozenset(map(Kind, variables.words("EMIT_EVENTS", EMITTED))),
+        "sink_url": variables.text("K_SINK", syntax.WEB_URL),
+        "scheduler_url": variables.text("SCHEDULER_URL", syntax.WEB_URL),
         "dead_letter_uri": variables.text("DEAD_LETTER_SINK_URI", syntax.WEB_URL),
         "engine": variables.choice("PULUMI_ENGINE", ENGINES),
         "backend_url": variables.required("PULUMI_BACKEND_URL", syntax.BACKEND_URL),

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from components import emitted
+
 PREFIX: Final = "io.knative.lambda."
 _NAMESPACE: Final = uuid.uuid5(uuid.NAMESPACE_DNS, "emitted.knative.lambda")
 
@@ -14,10 +16,10 @@ _NAMESPACE: Final = uuid.uuid5(uuid.NAMESPACE_DNS, "emitted.knative.lambda")
 class Kind(enum.StrEnum):
     """What may be told; nothing of a kind is derived unless it is wanted."""
 
-    LIFECYCLE = "lifecycle"
-    ALERTS = "alerts"
-    AUDIT = "audit"
-    CDEVENTS = "cdevents"
+    LIFECYCLE = emitted.LIFECYCLE
+    ALERTS = emitted.ALERTS
+    AUDIT = emitted.AUDIT
+    CDEVENTS = emitted.CDEVENTS
     CALLBACKS = "callbacks"
     """Answers to Notifi's scheduler: no CloudEvents, and not for the broker."""
 

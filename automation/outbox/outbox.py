@@ -130,9 +130,8 @@ class Outbox:
             while len(self._sent) > _REMEMBERED:
                 self._sent.popitem(last=False)
 
-    @property
     def numbers(self) -> Numbers:
-        """Current numbers; cheap."""
+        """Return current numbers; cheap."""
         with self._lock:
             oldest = min(self._waiting.values(), default=None)
             return Numbers(self._sinks.counts, len(self._waiting), oldest)

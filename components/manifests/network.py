@@ -161,7 +161,7 @@ def _out_of_service(args: "NetworkArgs") -> list[Manifest]:
         _api_server(args),
         _rabbitmq(args),
         _to([_elsewhere(args.notifi_namespace)], _NOTIFI_GRPC, _NOTIFI_HTTP),
-        *_to_places(_places([args.otlp_endpoint])),
+        *_to_places(_places([args.otlp_endpoint, *args.sink_uris])),
     ]
 
 

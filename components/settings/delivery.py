@@ -2,8 +2,14 @@
 
 from dataclasses import dataclass
 
+from components import emitted
 from components.settings import values
 from components.settings.fields import Group, setting
+
+
+def _emits(value: str) -> tuple[str, ...]:
+    """Return what is told; `none` stands for nothing."""
+    return () if value == "none" else values.choices(*emitted.EMITTED)(value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,5 +20,11 @@ class DeliverySettings(Group):
     """Where the automation service takes events; empty: the Service `knative-lambda-builder`."""
     broker_uri: str = setting(values.url, "")
     """The Broker's ingress as pods reach it; empty: the RabbitMQ broker's own Service."""
+    emits: tuple[str, ...] = setting(_emits, (emitted.LIFECYCLE, emitted.ALERTS, emitted.AUDIT))
+    """What the platform tells of functions, of EMITTED."""
+    sink_uri: str = setting(values.url, "")
+    """Where that goes; empty: the Broker."""
+    scheduler_uri: str = setting(values.url, "")
+    """Notifi's scheduler, told how builds with a context id ended; empty: it is not."""
     dead_letter_uri: str = setting(values.url, "")
     """Where undeliverable events go; empty: the Service `knative-lambda-dlq-handler`."""

@@ -123,7 +123,7 @@ def test_an_event_that_the_broker_refuses_holds_up_no_other(world):
 
     world.broker.wait_for(lambda got: len(got) >= 1)
     assert world.broker.types == ["lifecycle.function.created"]
-    assert world.outbox.numbers.counts["lifecycle", "refused"] == 1
+    assert world.outbox.numbers().counts["lifecycle", "refused"] == 1
 
 
 def test_a_scheduler_that_is_down_holds_up_no_event_of_the_broker(world):

@@ -276,3 +276,19 @@ def test_every_policy_is_declared_with_its_name():
         "policyTypes": ["Ingress", "Egress"],
     }
     assert set(declared.outputs["n"]) == set(Network.__annotations__)
+
+
+def test_the_service_reaches_the_sinks_of_its_events_and_functions_do_not():
+    made = network_policies(
+        NetworkArgs(
+            namespace="ns",
+            broker_name="b",
+            rabbitmq_namespace="rabbitmq",
+            sink_uris=("http://collector.audit.svc:8081",),
+        )
+    )
+    policies = list(made.values())
+
+    assert allows(policies, Pod("ns", platform_labels("service")), Pod("audit"), 8081)
+    assert not allows(policies, Pod("ns", platform_labels("service")), Pod("audit"), 8082)
+    assert not allows(policies, Pod("ns", platform_labels("function")), Pod("audit"), 8081)

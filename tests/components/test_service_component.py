@@ -202,6 +202,9 @@ def test_the_service_understands_everything_that_it_is_told():
         log_level="warn",
         engine="automation-api",
         broker_url="http://broker.test",
+        emits=("lifecycle", "cdevents"),
+        sink_uri="http://sink.test",
+        scheduler_uri="http://scheduler.test:5000",
         dead_letter_uri="http://dead.test/$(LETTERS)",
         insecure_registry=True,
         storage_endpoint="http://minio.storage.svc:9000",
@@ -227,6 +230,9 @@ def test_the_service_understands_everything_that_it_is_told():
         "engine": "automation-api",
         "broker_name": "broker",
         "broker_url": "http://broker.test",
+        "emits": {"lifecycle", "cdevents"},
+        "sink_url": "http://sink.test",
+        "scheduler_url": "http://scheduler.test:5000",
         "dead_letter_uri": "http://dead.test/$(LETTERS)",
         "backend_url": "s3://states?region=us-west-2",
         "passphrase": "open sesame",
@@ -272,6 +278,7 @@ def test_an_environments_defaults_start_the_service(environment):
     assert settings.automation.repository == naming.functions_repository(environment)
     assert settings.automation.source_bucket == naming.source_bucket(environment)
     assert settings.automation.access_key_id == ""
+    assert settings.automation.emits == {"lifecycle", "alerts", "audit"}
 
 
 def test_the_passphrase_is_a_secret_that_only_a_secret_holds():

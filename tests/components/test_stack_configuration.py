@@ -58,7 +58,9 @@ def test_the_defaults_follow_from_the_environment():
         builds=BuildSettings(
             executor_image="gcr.io/kaniko-project/executor:v1.19.2", python_image="python:3.11-slim"
         ),
-        delivery=DeliverySettings(subscriber_uri="", broker_uri="", dead_letter_uri=""),
+        delivery=DeliverySettings(
+            subscriber_uri="", broker_uri="", dead_letter_uri="", emits=("lifecycle", "alerts", "audit")
+        ),
         knative=KnativeSettings(
             managed=True,
             ingress="kourier",
@@ -183,6 +185,9 @@ def test_every_key_is_taken():
         "secretsStored": "storage, state,registry",
         "subscriberUri": "http://127.0.0.1:1",
         "brokerUri": "http://broker.test",
+        "emits": "cdevents, audit",
+        "sinkUri": "http://sink.test",
+        "schedulerUri": "http://scheduler.test:5000",
         "deadLetterUri": "https://dead.test/letters",
         "buildRoleArn": ROLE,
         "serviceRoleArn": ROLE,
@@ -297,6 +302,9 @@ def test_every_key_is_taken():
         delivery=DeliverySettings(
             subscriber_uri="http://127.0.0.1:1",
             broker_uri="http://broker.test",
+            emits=("cdevents", "audit"),
+            sink_uri="http://sink.test",
+            scheduler_uri="http://scheduler.test:5000",
             dead_letter_uri="https://dead.test/letters",
         ),
         gitops=GitopsSettings(
