@@ -101,7 +101,7 @@ class Lane:
             _LOG.debug("to be tried again", extra={"kl_stack": stack, "kl_error": error.message})
         except Exception:
             # A defect that one stack brings out must not keep the events of all others back.
-            _LOG.exception("events of a stack are not sent", extra={"kl_stack": stack})
+            _LOG.exception("events of a stack are not sent", extra={"kl_stack_name": stack})
             delay = MAX_DELAY_SECONDS
         if delay is not None:
             self.come(stack, delay)

@@ -1,5 +1,6 @@
 """Emitted events arrive: whatever fails or dies on the way, once each, and never for what did not happen."""
 
+import dataclasses
 import threading
 
 import pytest
@@ -8,6 +9,7 @@ from automation import record
 from automation.errors import DependencyUnavailable, PlatformError
 from automation.outbox import outbox as outboxes
 from automation.outbox.emission import Kind
+from automation.outbox.messages import source
 from automation.program import RECORD
 from tests.automation.conftest import CODE
 from tests.automation.telling import TellingWorld
@@ -286,3 +288,15 @@ def test_a_process_killed_at_any_step_emits_what_an_undisturbed_one_does(tmp_pat
         world.outbox.close(10)
 
         assert {(event["id"], event["type"]) for event in world.broker.events} == expected, last
+
+
+async def test_what_the_platform_told_itself_changes_nothing_when_it_comes_back(world):
+    started = await world.send(world.build_start("e1"))
+    echo = world.build_complete(started, "echo")
+    echo = dataclasses.replace(echo, meta=dataclasses.replace(echo.meta, source=source(world.function)))
+
+    reply = await world.send(echo)
+
+    assert reply.status == "skipped"
+    assert world.cluster.kinds() == ["Job"]
+    await world.automation.close(5)

@@ -214,3 +214,18 @@ async def test_kubectl_sees_the_function(parser, session):
     assert shown.returncode == 0, shown.stderr
     assert f"service.serving.knative.dev/lambda-{THIRD_PARTY}-{parser.id}" in shown.stdout
     assert "job.batch/kaniko-build-" in shown.stdout
+
+
+async def test_the_broker_hears_what_became_of_a_function(parser, spectator):
+    await parser.write(HELLO).deployment().deploy()
+
+    for end in ("build.started", "function.created", "build.completed", "service.created"):
+        seen = await asyncio.wait_for(
+            spectator.first(
+                lambda seen, end=end: (
+                    seen.type == f"io.knative.lambda.lifecycle.{end}" and seen.data.get("name") == parser.id
+                )
+            ),
+            30,
+        )
+        assert seen.attributes["subject"] == f"{THIRD_PARTY}/{parser.id}"
