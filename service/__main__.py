@@ -71,6 +71,7 @@ def app_settings(settings: Settings) -> AppSettings:
         build_rate=settings.http.build_rate,
         third_party_build_rate=settings.http.third_party_build_rate,
         source_rate=settings.http.source_rate,
+        read_rate=settings.http.read_rate,
         shutdown_grace_seconds=settings.http.shutdown_grace_seconds,
     )
 

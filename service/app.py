@@ -15,14 +15,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from service import rest, schemas
+from service import openapi, rest, schemas
 from service.boundary import Boundary
 from service.handlers import CloudEventHandler, EventHandler
 from service.health import Health
 from service.http import read_body, refuse_routing
 from service.metrics import Metrics
 from service.ports import Automation
-from service.rate_limits import UNLIMITED, Rate, RateLimits
+from service.rate_limits import UNLIMITED, Rate, RateLimits, ReadRate
+from service.rest.guard import Guard
 from service.settings import EVENT_PATHS
 from service.signatures import UNSIGNED, Signatures, SignatureSettings
 from service.tokens import Tokens
@@ -53,6 +54,8 @@ class AppSettings:
     """The same, by each third party."""
     source_rate: Rate = UNLIMITED
     """How many events each `source` may send."""
+    read_rate: Rate
+    """How many requests over REST are answered."""
     shutdown_grace_seconds: float
     """How long accepted work may go on once the process is asked to end."""
 
@@ -103,7 +106,14 @@ def create_app(automation: Automation, settings: AppSettings) -> Starlette:
         *(Route(path, health.ready) for path in ("/ready", "/readyz")),
         Route("/metrics", scrape),
         *schemas.routes(read),
-        *rest.routes(automation, Tokens(settings.api_tokens_file), draining=lambda: health.draining),
+        *rest.routes(
+            automation,
+            cloud_events,
+            Guard(Tokens(settings.api_tokens_file), ReadRate(settings.read_rate, time.monotonic)),
+            source=settings.source,
+            draining=lambda: health.draining,
+        ),
+        Route("/openapi.json", openapi.serve),
     ]
     app = Starlette(
         routes=routes,

@@ -39,6 +39,22 @@ class NotFound(PlatformError):
     error_type = "not_found"
 
 
+class WrongMoment(PlatformError):
+    """What is asked for cannot be done with a build that stands where this one does."""
+
+    fault = Fault.SENDER
+    status = 409
+    error_type = "conflict"
+
+
+class NotAcceptable(PlatformError):
+    """The answer cannot be had in a form that the sender accepts."""
+
+    fault = Fault.SENDER
+    status = 406
+    error_type = "validation_error"
+
+
 class MethodNotAllowed(PlatformError):
     """The path is served, but not with this method; `allowed` is what an Allow header says."""
 

@@ -133,11 +133,12 @@ class CloudEventHandler:
         pairs = list(headers)
         if is_batch(dict(pairs)):
             return await self._handle_batch(decode_batch(pairs, body), trail)
-        event, reply = await self._handle(decode(pairs, body), trail)
+        event, reply = await self.carry_out(decode(pairs, body), trail)
         message = encode_reply(event.meta, reply, source=self._source, trace_id=trail.trace_id, now=_now())
         return Answer(200, message.headers, message.body)
 
-    async def _handle(self, received: Received, trail: Trail) -> tuple[Event, Reply]:
+    async def carry_out(self, received: Received, trail: Trail) -> tuple[Event, Reply]:
+        """Count one event and have it carried out; return it with the reply. Raises PlatformError."""
         trail.adopt(received.attributes)
         self._metrics.count_event(received.attributes["type"], received.mode)
         with self._metrics.answering(received.attributes["type"]):
@@ -162,7 +163,7 @@ class CloudEventHandler:
         try:
             if isinstance(received, InvalidEvent):
                 raise received
-            event, reply = await self._handle(received, trail)
+            event, reply = await self.carry_out(received, trail)
         except PlatformError as error:
             self._metrics.errors.labels(error.error_type).inc()
             trail.note(error)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from automation.builds.facade import Builds
 from automation.events import Event, FunctionId, Reply
 
 
@@ -42,6 +43,10 @@ class Automation(Protocol):
 
     async def describe(self, function: FunctionId) -> Mapping[str, Any] | None:
         """Return what is recorded of a function as JSON; None if nothing is. Raises PlatformError."""
+
+    @property
+    def builds(self) -> Builds:
+        """Builds and their logs. Raises DependencyUnavailable where none are kept."""
 
     async def ready(self) -> Mapping[str, str]:
         """Return `ok` or the problem for each dependency: storage, cluster, state."""

@@ -24,7 +24,17 @@ TOTAL: Final = "total"
 THIRD_PARTY: Final = "third_party"
 SOURCE: Final = "source"
 LIMITS: Final = (TOTAL, THIRD_PARTY, SOURCE)
-"""What can be exceeded."""
+"""What senders can exceed."""
+READ: Final = "read"
+"""What readers can exceed."""
+_BUILDS: Final = ("ask for {:g} builds", "event")
+_WORDS: Final = {
+    TOTAL: _BUILDS,
+    THIRD_PARTY: _BUILDS,
+    SOURCE: ("send {:g} events", "event"),
+    READ: ("ask for {:g} answers", "request"),
+}
+"""What a limit is about, and what is sent again."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +49,13 @@ UNLIMITED: Final = Rate(0, 1)
 
 
 class RateLimited(Saturated):
-    """A rate is exceeded; `retry_after` is when the next one is taken, `limit` is one of LIMITS."""
+    """A rate is exceeded; `retry_after` is when the next one is taken, `limit` says which."""
 
     def __init__(self, limit: str, rate: Rate, wait_seconds: float, whose: str) -> None:
-        what = "send {:g} events" if limit == SOURCE else "ask for {:g} builds"
+        what, again = _WORDS[limit]
         super().__init__(
             f"{whose} may {what.format(rate.per_second)} a second, {rate.burst} at once;"
-            f" send the event again in {wait_seconds:.1f} s"
+            f" send the {again} again in {wait_seconds:.1f} s"
         )
         self.limit = limit
         self.rate = rate
@@ -65,6 +75,21 @@ class _Bucket:
         self.at = now
         excess = self.level + 1 - rate.burst
         return excess / rate.per_second if rate.per_second and excess > _ROUNDING else 0.0
+
+
+class ReadRate:
+    """Admits or refuses requests over REST, all readers together; `clock` tells monotonic seconds."""
+
+    def __init__(self, rate: Rate, clock: Callable[[], float]) -> None:
+        self._rate = rate
+        self._clock = clock
+        self._bucket = _Bucket()
+
+    def admit(self) -> None:
+        """Count one request. Raises RateLimited, and has counted nothing then."""
+        if wait := self._bucket.wait(self._rate, self._clock()):
+            raise RateLimited(READ, self._rate, wait, "all readers together")
+        self._bucket.level += 1
 
 
 class RateLimits:

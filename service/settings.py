@@ -67,6 +67,8 @@ class HttpSettings:
     """THIRD_PARTY_BUILD_RATE and _BURST: the same, by each third party."""
     source_rate: Rate = UNLIMITED
     """SOURCE_RATE and SOURCE_BURST: events of each `source` in a second and at once, of each process."""
+    read_rate: Rate
+    """READ_RATE and READ_BURST: requests over REST that are answered, of all readers together."""
     shutdown_grace_seconds: float
     """SHUTDOWN_GRACE_SECONDS: from SIGTERM to the end; below the pod's termination grace period."""
     tls: TlsSettings | None = None
@@ -130,6 +132,7 @@ def read_http(
         build_rate=_rate(variables, "BUILD", Rate(50, 100)),
         third_party_build_rate=_rate(variables, "THIRD_PARTY_BUILD", Rate(10, 20)),
         source_rate=_rate(variables, "SOURCE", Rate(0, 100)),
+        read_rate=_rate(variables, "READ", Rate(50, 100)),
         shutdown_grace_seconds=variables.seconds("SHUTDOWN_GRACE_SECONDS", 30),
         drain_delay_seconds=variables.seconds("DRAIN_DELAY_SECONDS", 0 if local else 3, minimum=0),
         tls=_tls(variables),

@@ -102,6 +102,7 @@ class Builds:
     ) -> None:
         self._archive = archive
         self._live = live
+        self._latest_build = latest_build
         self._catalogue = Catalogue(archive, live, latest_build)
         self._readers = readers or Readers()
         self._followers = ThreadPoolExecutor(max_followers, thread_name_prefix="follower")
@@ -119,6 +120,10 @@ class Builds:
         """
         ask = self._catalogue.with_preview if preview else self._catalogue.build
         return await self._readers.run(lambda: ask(build_id))
+
+    async def latest(self, function: FunctionId) -> Build | None:
+        """Return the build that a function had last. Raises DependencyUnavailable or Saturated."""
+        return await self._readers.run(lambda: self._latest_build(function))
 
     def log(self, entry: Entry, *, after: int = 0) -> Log:
         """Return a build's log from the line behind a number on. Raises Saturated."""

@@ -77,6 +77,7 @@ async def _served() -> Series:
         api_tokens_file=None,
         build_rate=Rate(0, 1),
         third_party_build_rate=Rate(0, 1),
+        read_rate=Rate(0, 1),
     )
     app = create_app(automation, settings)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service") as client:

@@ -76,6 +76,7 @@ def app_settings():
             "api_tokens_file": None,
             "build_rate": Rate(0, 1),
             "third_party_build_rate": Rate(0, 1),
+            "read_rate": Rate(0, 1),
         }
         return AppSettings(**{**values, **changes})
 

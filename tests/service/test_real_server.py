@@ -37,6 +37,7 @@ class Automation:
 
 limits = dict(max_body_bytes=100_000, body_timeout_seconds=0.3, request_timeout_seconds=20,
               api_tokens_file=None, build_rate=Rate(0, 1), third_party_build_rate=Rate(0, 1),
+              read_rate=Rate(0, 1),
               shutdown_grace_seconds=float(sys.argv[3]))
 http = HttpSettings(host="127.0.0.1", port=int(sys.argv[1]), drain_delay_seconds=float(sys.argv[2]), **limits)
 logs.configure("info")

@@ -40,6 +40,7 @@ def test_the_promised_defaults():
         "build_rate": {"per_second": 50, "burst": 100},
         "third_party_build_rate": {"per_second": 10, "burst": 20},
         "source_rate": {"per_second": 0, "burst": 100},
+        "read_rate": {"per_second": 50, "burst": 100},
         "shutdown_grace_seconds": 30,
         "drain_delay_seconds": 3,
         "tls": None,

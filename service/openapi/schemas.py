@@ -1,0 +1,163 @@
+"""The schemas of what is sent and answered: JSON Schema 2020-12, as OpenAPI 3.1 takes it."""
+
+from typing import Any, Final
+
+from automation.builds.catalogue import DEFAULT_LIMIT, MAX_LIMIT
+from automation.builds.entry import STATUSES
+
+Schema = dict[str, Any]
+
+TEXT: Final[Schema] = {"type": "string"}
+NUMBER: Final[Schema] = {"type": "number"}
+COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
+FLAG: Final[Schema] = {"type": "boolean"}
+MOMENT: Final[Schema] = {"type": "string", "format": "date-time"}
+NAME: Final[Schema] = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": 63,
+    "pattern": r"^[A-Za-z0-9]([A-Za-z0-9_-]|\.(?!\.))*(?<![._-])$",
+}
+BUILD_ID: Final[Schema] = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": 63,
+    "pattern": r"^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$",
+}
+STATUS: Final[Schema] = {"type": "string", "enum": list(STATUSES)}
+LIMIT: Final[Schema] = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}
+ANY_OBJECT: Final[Schema] = {"type": "object"}
+
+
+def nullable(schema: Schema) -> Schema:
+    """Return the schema with null allowed."""
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def described(schema: Schema, text: str) -> Schema:
+    """Return the schema with a description."""
+    return {**schema, "description": text}
+
+
+def listed(schema: Schema) -> Schema:
+    """Return the schema of a list of these."""
+    return {"type": "array", "items": schema}
+
+
+def closed(**properties: Schema) -> Schema:
+    """Return the schema of an object with exactly these properties."""
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def ref(name: str) -> Schema:
+    """Return a reference to one of SCHEMAS."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+_BUILD: Final[dict[str, Schema]] = {
+    "build_id": TEXT,
+    "job_name": described(TEXT, "Of the Kubernetes Job; unlike build ids it never comes twice."),
+    "third_party_id": TEXT,
+    "parser_id": TEXT,
+    "status": described(STATUS, "A build that was given up is failed; its reason says how."),
+    "image_uri": described(TEXT, "By digest once the build has succeeded and its digest is known."),
+    "content_hash": TEXT,
+    "correlation_id": TEXT,
+    "requested_at": MOMENT,
+    "ended_at": nullable(MOMENT),
+    "duration": described(nullable(NUMBER), "Seconds."),
+    "reason": described(
+        nullable(TEXT),
+        "Class of the failure, such as oom or dockerfile; or cancelled, superseded, deleted, lost.",
+    ),
+    "message": nullable(TEXT),
+    "exit_code": nullable({"type": "integer"}),
+}
+
+_ANSWER: Final[Schema] = {
+    "type": "object",
+    "description": "What an event is answered; further properties depend on the status.",
+    "properties": {
+        "status": TEXT,
+        "message": TEXT,
+        "timestamp": MOMENT,
+        "event_id": TEXT,
+        "correlation_id": TEXT,
+        "trace_id": TEXT,
+    },
+    "required": ["status", "message", "timestamp", "event_id", "correlation_id"],
+}
+
+SCHEMAS: Final[dict[str, Schema]] = {
+    "Error": closed(
+        error=TEXT,
+        error_type=TEXT,
+        details=listed(TEXT),
+        correlation_id=TEXT,
+        trace_id=nullable(TEXT),
+        timestamp=MOMENT,
+        retry_after=described(nullable(NUMBER), "Seconds after which a repetition makes sense."),
+    ),
+    "CloudEvent": {
+        "type": "object",
+        "description": "A CloudEvent 1.0; types and data are in docs/events.md.",
+        "properties": {
+            "specversion": {"const": "1.0"},
+            "id": {"type": "string", "minLength": 1},
+            "source": {"type": "string", "minLength": 1},
+            "type": {"type": "string", "minLength": 1},
+            "subject": {"type": "string", "minLength": 1},
+            "time": MOMENT,
+            "data": {},
+        },
+        "required": ["specversion", "id", "source", "type"],
+    },
+    "Answer": _ANSWER,
+    "BatchAnswer": closed(results=listed(ANY_OBJECT)),
+    "Build": closed(**_BUILD),
+    "BuildWithLog": closed(**_BUILD, logs_preview=described(nullable(TEXT), "The end of the log.")),
+    "BuildList": closed(
+        success=FLAG,
+        builds=listed(ref("Build")),
+        count=COUNT,
+        limit=LIMIT,
+        timestamp=MOMENT,
+        duration=described(NUMBER, "Seconds that the list took."),
+    ),
+    "SchemaList": closed(types=listed(closed(type=TEXT, direction=TEXT, schemas=ANY_OBJECT))),
+    "Function": {
+        "type": "object",
+        "properties": {
+            "third_party_id": TEXT,
+            "parser_id": TEXT,
+            "phase": TEXT,
+            "desired_at": nullable(MOMENT),
+            "deleted_at": nullable(MOMENT),
+            "build": nullable(ANY_OBJECT),
+            "revision": nullable(COUNT),
+            "revisions": listed(ANY_OBJECT),
+            "events": listed(ANY_OBJECT),
+        },
+        "required": ["third_party_id", "parser_id", "phase", "build", "revision", "revisions", "events"],
+    },
+    "Queue": closed(
+        worker_count=COUNT,
+        queue_size=COUNT,
+        max_queue_size=COUNT,
+        results_count=COUNT,
+        is_shutdown=FLAG,
+        timestamp=MOMENT,
+    ),
+    "Live": closed(status=TEXT, healthy=FLAG, version=TEXT),
+    "Ready": closed(
+        status=TEXT,
+        ready=FLAG,
+        dependencies=described({"type": "object", "additionalProperties": TEXT}, "`ok`, or the problem."),
+        version=TEXT,
+    ),
+}
