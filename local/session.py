@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import json
 import os
+import secrets
 import shutil
 import sys
 from collections.abc import Awaitable, Callable, Mapping
@@ -217,7 +218,17 @@ def service_environment(addresses: Addresses, port: int) -> dict[str, str]:
         "PULUMI_CONFIG_PASSPHRASE": environment.PASSPHRASE,
         "PULUMI_ENGINE": environment.engine_name(),
         "DEAD_LETTER_SINK_URI": f"{addresses.eventing}/dead-letters",
+        "API_TOKENS_FILE": str(tokens_file(addresses)),
     }
+
+
+def tokens_file(addresses: Addresses) -> Path:
+    """Return the file with the token of who may read over REST; it is made with the first call."""
+    path = Path(addresses.data) / "api-token"
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_text(f"{secrets.token_urlsafe(24)}\n")
+    return path
 
 
 def admin_token(addresses: Addresses) -> str:
