@@ -55,7 +55,7 @@ class Entry:
     requested_at: str
     ended_at: str | None = None
     duration: float | None = None
-    """Seconds: as the monitor measured it, else from request to end."""
+    """Seconds: as the monitor measured it, else from its turn to its end."""
     reason: str | None = None
     """Class of a failure such as `oom`; how a build was given up: cancelled, superseded or deleted."""
     message: str | None = None
@@ -143,12 +143,26 @@ def of(function: FunctionId, build: Build) -> Entry:
         image_uri=build.image,
         content_hash=build.content_hash,
         correlation_id=build.correlation_id,
-        requested_at=build.requested_at.astimezone(datetime.UTC).isoformat(),
+        requested_at=_utc(build.requested_at),
+        ended_at=_utc(build.completed_at) if build.completed_at else None,
+        duration=_seconds(build),
         reason=build.status.value if given_up else build.reason or None,
         message=given_up or build.message or None,
         exit_code=build.exit_code,
         logs_preview=build.log_tail or None,
     )
+
+
+def _seconds(build: Build) -> float | None:
+    """Return how long a build took from its turn, else from its request, to its end."""
+    if build.completed_at is None:
+        return None
+    began = build.started_at or build.requested_at
+    return round(max(0.0, (build.completed_at - began).total_seconds()), 3)
+
+
+def _utc(moment: datetime.datetime) -> str:
+    return moment.astimezone(datetime.UTC).isoformat()
 
 
 def word(status: BuildStatus) -> str:

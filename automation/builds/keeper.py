@@ -63,8 +63,10 @@ class BuildKeeper:
         """See Keeper."""
         ending = _ending(old, new)
         if ending and not _same(ending, new.build):
-            gone = _given_up(old.function, ending, deleted=new.build is None)
-            self._tried("entry", ending, lambda: self._archive.put(self._ended(gone, event)))
+            gone = _given_up(
+                old.function, replace(ending, completed_at=self._clock()), deleted=new.build is None
+            )
+            self._tried("entry", ending, lambda: self._archive.put(gone))
         build = new.build
         if build:
             entry = entries.of(new.function, build)
@@ -80,16 +82,7 @@ class BuildKeeper:
         deployment = state.deployment
         if entry.status == entries.SUCCEEDED and deployment and deployment.build_id == entry.build_id:
             entry = replace(entry, image_uri=deployment.image)
-        self._archive.put(self._ended(entry, event) if entry.ended else entry)
-
-    def _ended(self, entry: Entry, event: Event | None) -> Entry:
-        """Return the entry with when it ended, and how long it took."""
-        now = self._clock()
-        measured = event.duration_seconds if isinstance(event, BuildComplete | BuildFailed) else None
-        waited = (now - datetime.datetime.fromisoformat(entry.requested_at)).total_seconds()
-        duration = max(0.0, waited) if measured is None else measured
-        ended_at = now.astimezone(datetime.UTC).isoformat()
-        return replace(entry, ended_at=ended_at, duration=round(duration, 3))
+        self._archive.put(_measured(entry, event))
 
     def _keep_log(self, entry: Entry) -> None:
         found = self._live.open(entry.job_name, follow=False)
@@ -113,6 +106,14 @@ def _ending(old: FunctionState, new: FunctionState) -> Build | None:
         return None
     over = not _same(build, new.build) or (new.build and entries.word(new.build.status) in entries.ENDED)
     return build if over else None
+
+
+def _measured(entry: Entry, event: Event | None) -> Entry:
+    """Return the entry with how long the build took by the clock of who told."""
+    measured = event.duration_seconds if isinstance(event, BuildComplete | BuildFailed) else None
+    if measured is None or not entry.ended:
+        return entry
+    return replace(entry, duration=round(measured, 3))
 
 
 def _same(build: Build, other: Build | None) -> bool:
