@@ -43,6 +43,7 @@ FAILURE_REASONS: Final = (
     "s3_access",
     "registry_access",
     "never_scheduled",
+    "evicted",
     "lost",
     "error",
 )

@@ -28,6 +28,8 @@ class Reason(enum.StrEnum):
     S3_ACCESS = "s3_access"
     REGISTRY_ACCESS = "registry_access"
     NEVER_SCHEDULED = "never_scheduled"
+    EVICTED = "evicted"
+    """The cluster took the pod away: eviction, preemption, the end of a node."""
     LOST = "lost"
     """Not the monitor's word: nobody knows how the build ended."""
     ERROR = "error"

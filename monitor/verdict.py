@@ -5,7 +5,7 @@ the platform, which knows. A pod that is deleted at the end of the Job's time is
 the cluster took away (eviction, preemption, node shutdown). The rules, of which the first that fits counts:
 
     the build container ended with 0                           succeeded, even when the pod is being deleted
-    the cluster took the pod away                              failed: error
+    the cluster took the pod away                              failed: evicted
     the deadline has passed, and the pod is being deleted, the
       build was killed or this process was told to end         failed: deadline
     the pod is being deleted                                   called off
@@ -101,7 +101,7 @@ def verdict(
         return _verdict(pod, now, rules, None, exit)
     if disruption := _disruption(pod):
         return _verdict(
-            pod, now, rules, Diagnosis(Reason.ERROR, f"the cluster ended the build: {disruption}"), exit
+            pod, now, rules, Diagnosis(Reason.EVICTED, f"the cluster ended the build: {disruption}"), exit
         )
     deleted = bool(pod.get("metadata", {}).get("deletionTimestamp"))
     if _out_of_time(pod, now, rules, exit, stopping or deleted):

@@ -127,7 +127,7 @@ async def test_a_failed_build_is_reported_with_its_class_and_log(world, observer
         pytest.param([pod_of(status={"phase": "Pending"})], [], "never_scheduled", id="unscheduled"),
         pytest.param([], [condition("Failed", "DeadlineExceeded")], "deadline", id="deadline"),
         pytest.param([], [condition("Failed", "BackoffLimitExceeded")], "error", id="pod-gone"),
-        pytest.param([pod_of(status={"reason": "Evicted"})], [], "error", id="evicted"),
+        pytest.param([pod_of(status={"reason": "Evicted"})], [], "evicted", id="evicted"),
     ],
 )
 async def test_a_build_that_cannot_end_well_is_reported_as_failed(

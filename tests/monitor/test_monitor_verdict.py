@@ -92,12 +92,12 @@ def judge(pod, **options) -> str:
             id="pod's own deadline",
         ),
         pytest.param(
-            make_pod(terminated=ended(143), deleted=True, status=DISRUPTED), True, "error", id="evicted"
+            make_pod(terminated=ended(143), deleted=True, status=DISRUPTED), True, "evicted", id="evicted"
         ),
         pytest.param(
             make_pod(running=RUNNING, status={"reason": "Evicted"}),
             False,
-            "error",
+            "evicted",
             id="evicted by the kubelet",
         ),
     ],
