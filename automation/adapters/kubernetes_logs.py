@@ -13,7 +13,7 @@ from automation.errors import DependencyUnavailable
 from automation.settings import AutomationSettings
 from components.manifests import kaniko
 from engine.kubernetes.config import ConfigError, Source, connect
-from engine.kubernetes.rest import ApiError, Client, NotFound, Unreachable
+from engine.kubernetes.rest import ApiError, Client, Unreachable
 
 QUIET_SECONDS: Final = 300.0
 """How long a followed log may say nothing before it is opened again: its connection may be dead."""
@@ -21,6 +21,8 @@ COPY_SECONDS: Final = 10.0
 """The same for a log that is read to where it is by now."""
 
 _PIECE_BYTES: Final = 64 * 1024
+_NOTHING_TO_READ: Final = frozenset({400, 404})
+"""The container has not begun, whatever its status says; the pod went in this moment."""
 
 
 class KubernetesLogs:
@@ -45,8 +47,10 @@ class KubernetesLogs:
                     container=kaniko.EXECUTOR,
                     follow="true" if follow else "false",
                 )
-            except NotFound:
-                return None  # the pod went in this moment
+            except ApiError as error:
+                if error.code not in _NOTHING_TO_READ:
+                    raise
+                return None
         return LiveLog(_Response(stream), ended="terminated" in state)
 
     def close(self) -> None:
