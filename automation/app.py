@@ -14,6 +14,7 @@ from automation.builds.archive import Archive
 from automation.builds.facade import Builds, Readers
 from automation.builds.keeper import BuildKeeper
 from automation.builds.ports import LiveLogs
+from automation.destination import OPEN, Destination
 from automation.errors import DependencyUnavailable, InvalidEvent, PlatformError
 from automation.events import BuildComplete, Event, FunctionId, Notice, Reply
 from automation.model import BuildStatus, BuildTurn
@@ -70,6 +71,7 @@ class Automation:
         sweep: Callable[[Ended], int] = lambda ended: 0,
         usher: Usher | None = None,
         outbox: Outbox | None = None,
+        destination: Destination = OPEN,
     ) -> None:
         self._runner = runner
         self._worker = worker
@@ -200,7 +202,7 @@ class _Rounds:
 def create(settings: AutomationSettings) -> Automation:
     """Return the automation that the settings call for. Raises ValueError for an engine that there is not."""
     # The adapters bring boto3 and the engine: only who needs them pays for them.
-    from automation.adapters import engines, event_sinks, wrappers
+    from automation.adapters import ecr, engines, event_sinks, wrappers
     from automation.adapters.kubernetes_builds import KubernetesBuilds
     from automation.adapters.kubernetes_logs import KubernetesLogs
     from automation.adapters.s3 import S3Store
@@ -212,7 +214,9 @@ def create(settings: AutomationSettings) -> Automation:
     observer = KubernetesBuilds(settings)
     outbox = event_sinks.outbox(settings) if settings.told else None
     archive, live = Archive(S3Objects(settings)), KubernetesLogs(settings)
-    return assemble(settings, engine, S3Store(settings), files, observer, (archive, live), outbox)
+    return assemble(
+        settings, engine, S3Store(settings), files, observer, (archive, live), outbox, ecr.create(settings)
+    )
 
 
 def assemble(
@@ -237,6 +241,7 @@ def assemble(
         store=store,
         settings=settings,
         wrappers=wrappers,
+        destination=destination,
         keeper=keeper,
         line=usher.line,
         outbox=outbox,
@@ -247,7 +252,7 @@ def assemble(
 
     def release() -> None:
         engine.close(ENGINE_GRACE_SECONDS)
-        for part in (store, observer, *(kept or ())):
+        for part in (store, observer, destination, *(kept or ())):
             part.close()
 
     builds = Builds(*kept, runner.latest_build) if kept else None

@@ -1,11 +1,13 @@
 """From where a build.start says its code is to a build context and what the decision core is told of it."""
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import IO, Final
 
 from automation import context, languages
 from automation.code import Code
+from automation.destination import OPEN, Destination, free_tag
 from automation.errors import InvalidEvent
 from automation.events import BuildStart
 from automation.languages import Detected
@@ -33,7 +35,11 @@ class Prepared:
 
 
 def prepare(
-    command: PrepareContext, store: SourceStore, settings: AutomationSettings, wrappers: Wrappers
+    command: PrepareContext,
+    store: SourceStore,
+    settings: AutomationSettings,
+    wrappers: Wrappers,
+    destination: Destination = OPEN,
 ) -> Prepared:
     """Read the code and make its context; nothing is stored. Raises PlatformError."""
     event, limits = command.event, settings.source_limits
@@ -46,7 +52,11 @@ def prepare(
         tools=settings.toolchain(detected.language, event.runtime),
     )
     made = context.assemble(code, runtime, detected, limits)
-    return Prepared(_ready(command, made, settings), made.archive)
+    with contextlib.ExitStack() as failed:
+        failed.callback(made.archive.close)
+        ready = _ready(command, made, settings, destination)
+        failed.pop_all()
+    return Prepared(ready, made.archive)
 
 
 def named(code: Code, language: str | None) -> Code:
@@ -71,16 +81,22 @@ def _refuse_empty(code: Code, detected: Detected, source: Source) -> None:
         )
 
 
-def _ready(command: PrepareContext, made: context.BuildContext, settings: AutomationSettings) -> ContextReady:
+def _ready(
+    command: PrepareContext,
+    made: context.BuildContext,
+    settings: AutomationSettings,
+    destination: Destination,
+) -> ContextReady:
     function, digest = command.event.function, made.content_hash
     ids = function.third_party_id, function.parser_id
+    image = naming.image_uri(settings.registry, settings.repository, *ids, digest)
     return ContextReady(
         event=command.event,
         superseded=command.request.superseded,
         line=command.request.line,
         content_hash=digest,
         context_key=naming.context_key(*ids, digest),
-        image=naming.image_uri(settings.registry, settings.repository, *ids, digest),
+        image=free_tag(image, destination, command.event.meta),
         handler=made.handler,
         deadline_seconds=settings.build_deadline_seconds,
     )

@@ -17,6 +17,7 @@ from automation import answers, machine, preparation, record, retry
 from automation.build_queue import Line
 from automation.builds.keeper import Keeper, NoKeeper
 from automation.description import describe
+from automation.destination import OPEN, Destination, suffix
 from automation.errors import DeployFailed, PlanOutdated, PlatformError
 from automation.events import BuildStart, EventMeta, FunctionEvent, FunctionId, Reply
 from automation.model import (
@@ -64,6 +65,7 @@ class _Run:
     store: SourceStore
     settings: AutomationSettings
     wrappers: Wrappers
+    destination: Destination
     now: datetime.datetime
     """Of the whole try: a plan and what is carried out of it decide by one time."""
     version: str
@@ -108,6 +110,7 @@ class _Run:
         """Change what the command says."""
         if isinstance(command, StoreContext):
             assert self.prepared is not None, "a context is stored after it was made"
+            self.destination.make_ready()
             self.store.put_context(command.key, self.prepared.archive)
         elif isinstance(command, ApplyStack):
             self._apply(command)
@@ -118,7 +121,9 @@ class _Run:
 
     def _prepare(self, command: PrepareContext) -> ContextReady:
         if self.prepared is None:
-            self.prepared = preparation.prepare(command, self.store, self.settings, self.wrappers)
+            self.prepared = preparation.prepare(
+                command, self.store, self.settings, self.wrappers, self.destination
+            )
         return self.prepared.ready
 
     def _apply(self, command: ApplyStack) -> None:
@@ -152,7 +157,7 @@ class _Rehearsal(_Run):
         """Return what the plan is approved by, with the same event or another one that wants the same."""
         build = self.state.build
         own = (build.build_id, build.job_name, build.correlation_id, build.traceparent) if build else ()
-        return self.plan.id((meta.id, meta.correlation_id, meta.traceparent or "", *own))
+        return self.plan.id((meta.id, meta.correlation_id, meta.traceparent or "", suffix(meta), *own))
 
     def _do(self, command: StoreContext | ApplyStack | RemoveContexts | RemoveStack) -> None:
         if isinstance(command, ApplyStack):
@@ -173,6 +178,7 @@ class Runner:
         store: SourceStore,
         settings: AutomationSettings,
         wrappers: Wrappers,
+        destination: Destination = OPEN,
         clock: Clock = utc_now,
         keeper: Keeper | None = None,
         line: Callable[[], Line | None] = lambda: None,
@@ -182,7 +188,7 @@ class Runner:
         self._line = line
         self._clock = clock
         self._settings = settings
-        self._parts = (engine, store, settings, wrappers)
+        self._parts = (engine, store, settings, wrappers, destination)
         self._keeper = keeper or NoKeeper()
         self._outbox = outbox
         if outbox:

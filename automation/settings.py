@@ -44,6 +44,14 @@ class AutomationSettings:
     """Secret that builds push images with; empty: none."""
     insecure_registry: bool = False
     """The registry speaks plain HTTP."""
+    registry_immutable: bool = True
+    """A repository that is made in ECR refuses to give a tag of a function to another image."""
+    registry_retention_days: int = 0
+    """When ECR deletes functions' images of a repository made here, in days after their push; 0: never."""
+    registry_cache_days: int = 3
+    """When ECR deletes cached layers, likewise."""
+    registry_kms_key_arn: str = ""
+    """Key that ECR encrypts layers with; empty: one that it keeps."""
     executor_image: str
     """Kaniko executor, or what takes its place."""
     monitor_image: str
@@ -82,8 +90,12 @@ class AutomationSettings:
     """Bucket of parsers' code; empty: the environment's."""
     context_bucket: str = ""
     """Bucket of build contexts; empty: the environment's."""
-    source_limits: SourceLimits = field(default_factory=SourceLimits)
-    """What a parser may consist of."""
+    source_max_files: int = SourceLimits.files
+    """How many files a parser may have."""
+    source_max_file_bytes: int = SourceLimits.file_bytes
+    """Biggest file of a parser; an archive of all its files is one."""
+    source_max_total_bytes: int = SourceLimits.total_bytes
+    """Most bytes of a parser's files in all."""
     broker_name: str = ""
     """Name of the Broker that functions' Triggers hang on; empty: the environment's."""
     broker_url: str = ""
@@ -157,6 +169,15 @@ class AutomationSettings:
             running=self.build_limit,
             third_party=self.third_party_build_limit,
             waiting=self.waiting_build_limit,
+        )
+
+    @property
+    def source_limits(self) -> SourceLimits:
+        """What a parser may consist of."""
+        return SourceLimits(
+            files=self.source_max_files,
+            file_bytes=self.source_max_file_bytes,
+            total_bytes=self.source_max_total_bytes,
         )
 
     @property

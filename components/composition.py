@@ -53,6 +53,7 @@ def places(args: PlatformSettings) -> Places:
         cache=registry.cache_repository,
         service=registry.service_repository,
         upstream_prefix=naming.upstream_prefix(args.environment) if registry.upstream else "",
+        kms_key_arn=registry.kms_key_arn,
     )
     return Places(
         cloud=args.aws.cloud,
@@ -144,7 +145,7 @@ def service(
         push_secret=PUSH_SECRET if args.secrets.holds(REGISTRY) else registry.push_secret,
         insecure_registry=args.registry.insecure,
         tls=args.tls.enabled,
-        variables=args.builds.variables(),
+        variables={**args.builds.variables(), **args.registry.variables()},
         region=args.aws.region,
         storage_endpoint=args.storage.endpoint,
         source_bucket=storage.source_bucket,

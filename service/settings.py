@@ -31,6 +31,9 @@ LOG_LEVELS: Final = ("debug", "info", "warn", "error")
 LOCAL_BUILDS: Final = 5
 """Builds at one time on a developer's machine; the other environments' numbers are in CAPACITIES."""
 
+_MAX_SOURCE_BYTES: Final = 1024**3
+"""What the volume of the service's pods has room for, with some events under way at once."""
+
 DEFAULT_MAX_BODY_BYTES: Final = 2 * 1024 * 1024 + 64 * 1024
 """2 MiB of data, and room for the envelope of a structured event around it."""
 
@@ -188,6 +191,10 @@ def _builds(variables: Variables) -> dict[str, Any]:
         "registry": variables.required("ECR_REGISTRY", syntax.REGISTRY),
         "repository": variables.text("ECR_REPOSITORY", syntax.REPOSITORY),
         "cache_repository": variables.text("ECR_CACHE_REPOSITORY", syntax.REPOSITORY),
+        "registry_immutable": variables.flag("ECR_TAGS_IMMUTABLE"),
+        "registry_retention_days": variables.count("ECR_RETENTION_DAYS", maximum=3650),
+        "registry_cache_days": variables.count("ECR_CACHE_DAYS", maximum=3650),
+        "registry_kms_key_arn": variables.text("ECR_KMS_KEY_ARN", syntax.KMS_KEY),
         "pull_secret": variables.text("REGISTRY_PULL_SECRET", syntax.LABEL),
         "push_secret": variables.text("REGISTRY_PUSH_SECRET", syntax.LABEL),
         "insecure_registry": variables.flag("REGISTRY_INSECURE"),
@@ -237,6 +244,9 @@ def _storage(variables: Variables) -> dict[str, Any]:
         "source_bucket": variables.text("S3_SOURCE_BUCKET", BUCKET),
         "context_bucket": variables.text("S3_TMP_BUCKET", BUCKET),
         "region": variables.text("AWS_REGION", syntax.REGION),
+        "source_max_files": variables.count("SOURCE_MAX_FILES", maximum=100_000),
+        "source_max_file_bytes": variables.count("SOURCE_MAX_FILE_BYTES", maximum=_MAX_SOURCE_BYTES),
+        "source_max_total_bytes": variables.count("SOURCE_MAX_TOTAL_BYTES", maximum=_MAX_SOURCE_BYTES),
         "s3_endpoint": variables.text("S3_ENDPOINT", syntax.WEB_URL),
         "access_key_id": key,
         "secret_access_key": secret,

@@ -31,6 +31,10 @@ REGISTRY: Final = _pattern(
 REPOSITORY: Final = _pattern(
     r"[a-z0-9]+(?:[._/-]+[a-z0-9]+)*", "lower-case letters and digits, parted by '/', '-', '_' and '.'"
 )
+KMS_KEY: Final = _pattern(
+    r"arn:aws[a-z-]*:kms:[a-z0-9-]{1,32}:[0-9]{12}:(?:key|alias)/[A-Za-z0-9/_-]{1,256}",
+    "the ARN of a KMS key",
+)
 LABEL: Final = _pattern(
     r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", "1 to 63 lower-case letters, digits and '-', no '-' at the ends"
 )

@@ -52,6 +52,8 @@ class Repositories:
     service: str
     upstream_prefix: str = ""
     """What the repositories of base images begin with; empty: none are fetched by way of ECR."""
+    kms_key_arn: str = ""
+    """Key that layers are encrypted with; empty: one that ECR keeps, which needs no rights."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,15 +123,25 @@ def _service_storage(places: Places) -> list[Manifest]:
 
 
 def _service_images(places: Places) -> list[Manifest]:
-    """Images are looked up; repositories are made below the functions' own only."""
+    """Tags are looked up; functions' and cached layers' repositories are made where they are missing."""
     if not places.repositories:
         return []
-    functions = places.repositories.functions
-    own, below = _arns(places.cloud, functions, f"{functions}/*")
+    functions, cache = places.repositories.functions, places.repositories.cache
+    own = _arns(places.cloud, functions, f"{functions}/*", cache)
     return [
-        _allow("ReadImages", ["ecr:DescribeImages", "ecr:DescribeRepositories"], [own, below]),
-        _allow("MakeRepositories", ["ecr:CreateRepository", "ecr:PutLifecyclePolicy"], [below]),
+        _allow("ReadImages", ["ecr:DescribeImages", "ecr:DescribeRepositories"], own),
+        _allow("MakeRepositories", ["ecr:CreateRepository", "ecr:PutLifecyclePolicy"], own),
+        *_make_encrypted(places.cloud, places.repositories),
     ]
+
+
+def _make_encrypted(cloud: Cloud, repositories: Repositories) -> list[Manifest]:
+    """Who makes an encrypted repository lets ECR use its key (ECR, "Encryption at rest")."""
+    if not repositories.kms_key_arn:
+        return []
+    actions = ["kms:CreateGrant", "kms:DescribeKey", "kms:RetireGrant"]
+    statement = _allow("EncryptRepositories", actions, [repositories.kms_key_arn])
+    return [{**statement, "Condition": {"StringEquals": {"kms:ViaService": cloud.host("ecr")}}}]
 
 
 def _build_storage(places: Places) -> list[Manifest]:

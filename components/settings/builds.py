@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from components.settings import values
 from components.settings.fields import Group, setting
+
+_MIB: Final = 1024 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +37,13 @@ class BuildSettings(Group):
     waiting_limit: int | None = setting(values.count, None)
     """Builds that may wait for their turn; None: the service's default."""
 
+    max_files: int = setting(values.count, 0)
+    """How many files a parser may have; 0: the service's default."""
+    max_file_mib: int = setting(values.count, 0)
+    """Biggest file of a parser, in MiB; likewise."""
+    max_total_mib: int = setting(values.count, 0)
+    """Most of a parser's files in all, in MiB; likewise."""
+
     def variables(self) -> Mapping[str, str]:
         """Return what the service is told of them, by environment variable."""
         return {
@@ -46,6 +55,14 @@ class BuildSettings(Group):
             "PYTHON_INDEX_URL": self.python_index_url,
             "NPM_REGISTRY_URL": self.npm_registry_url,
             "GO_PROXY": self.go_proxy,
-            "THIRD_PARTY_MAX_CONCURRENT_JOBS": str(self.third_party_limit or ""),
-            "MAX_WAITING_JOBS": str(self.waiting_limit or ""),
+            "THIRD_PARTY_MAX_CONCURRENT_JOBS": _number(self.third_party_limit),
+            "MAX_WAITING_JOBS": _number(self.waiting_limit),
+            "SOURCE_MAX_FILES": _number(self.max_files),
+            "SOURCE_MAX_FILE_BYTES": _number(self.max_file_mib * _MIB),
+            "SOURCE_MAX_TOTAL_BYTES": _number(self.max_total_mib * _MIB),
         }
+
+
+def _number(value: int | None) -> str:
+    """Return what says a number; nothing for none."""
+    return str(value) if value else ""

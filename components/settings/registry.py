@@ -68,6 +68,17 @@ class RegistrySettings(Group):
     push_config: pulumi.Output[str] | None = setting(SECRET, None)
     """Docker's config.json that builds push with; None: the other one."""
 
+    def variables(self) -> Mapping[str, str]:
+        """Return what the service makes a missing repository like, by environment variable; of ECR alone."""
+        if self.provider != ECR:
+            return {}
+        return {
+            "ECR_TAGS_IMMUTABLE": "" if self.immutable else "false",
+            "ECR_RETENTION_DAYS": str(self.retention_days or ""),
+            "ECR_CACHE_DAYS": str(self.cache_days),
+            "ECR_KMS_KEY_ARN": self.kms_key_arn,
+        }
+
     def problems(self, environment: str) -> list[str]:
         """Return what one kind of registry has and the other lacks."""
         if self.provider == ECR:

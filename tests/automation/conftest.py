@@ -14,6 +14,7 @@ from automation import app
 from automation.adapters.deployments import Deployments
 from automation.adapters.memory import MemoryStore
 from automation.build_turns import Turns
+from automation.destination import OPEN
 from automation.event_parser import parse
 from automation.events import (
     BuildCancel,
@@ -85,14 +86,15 @@ class World:
     """An automation, what it works on, and short ways to send it events of one function."""
 
     def __init__(self, folder, **settings):
-        self.settings = AutomationSettings(
-            environment="local",
-            backend_url=str(folder),
-            registry="registry.test",
-            executor_image="registry.test/kaniko:1",
-            monitor_image="registry.test/monitor:1",
-            **settings,
-        )
+        defaults = {
+            "environment": "local",
+            "backend_url": str(folder),
+            "registry": "registry.test",
+            "executor_image": "registry.test/kaniko:1",
+            "monitor_image": "registry.test/monitor:1",
+        }
+        self.settings = AutomationSettings(**{**defaults, **settings})
+        self.destination = OPEN
         self.clock = Clock()
         self.cluster = Cluster()
         self.observer = ClusterObserver(self)
@@ -111,6 +113,7 @@ class World:
             store=self.store,
             settings=self.settings,
             wrappers=WRAPPERS,
+            destination=self.destination,
             clock=self.clock,
             line=self.usher.line,
         )

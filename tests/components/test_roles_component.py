@@ -72,15 +72,18 @@ def test_the_service_reads_code_and_keeps_contexts_and_states():
     }
 
 
-def test_the_service_looks_images_up_and_makes_repositories_below_the_functions_own_only():
+def test_the_service_looks_images_up_and_makes_functions_and_cache_repositories_only():
     assert {right for right in rights(service_policy(PLACES)) if right[0].startswith("ecr:")} == {
         *(
             (action, f"{REPOSITORY}/{name}")
-            for action in ("ecr:DescribeImages", "ecr:DescribeRepositories")
-            for name in ("functions", "functions/*")
-        ),
-        ("ecr:CreateRepository", f"{REPOSITORY}/functions/*"),
-        ("ecr:PutLifecyclePolicy", f"{REPOSITORY}/functions/*"),
+            for action in (
+                "ecr:DescribeImages",
+                "ecr:DescribeRepositories",
+                "ecr:CreateRepository",
+                "ecr:PutLifecyclePolicy",
+            )
+            for name in ("functions", "functions/*", "cache")
+        )
     }
 
 
