@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import IO, Final
 
-from automation import context, languages
+from automation import archives, context, languages
 from automation.code import Code
 from automation.destination import OPEN, Destination, free_tag
 from automation.errors import InvalidEvent
@@ -44,14 +44,15 @@ def prepare(
     """Read the code and make its context; nothing is stored. Raises PlatformError."""
     event, limits = command.event, settings.source_limits
     source = source_of(event, settings)
-    code = named(store.read(source), event.language)
-    detected = context.detect(code, event.language, limits)
-    _refuse_empty(code, detected, source)
-    runtime = context.Runtime(
-        wrapper=wrappers[detected.language.name],
-        tools=settings.toolchain(detected.language, event.runtime),
-    )
-    made = context.assemble(code, runtime, detected, limits)
+    with archives.opened(store.read(source), limits) as unpacked:
+        code = named(unpacked, event.language)
+        detected = context.detect(code, event.language, limits)
+        _refuse_empty(code, detected, source)
+        runtime = context.Runtime(
+            wrapper=wrappers[detected.language.name],
+            tools=settings.toolchain(detected.language, event.runtime),
+        )
+        made = context.assemble(code, runtime, detected, limits)
     with contextlib.ExitStack() as failed:
         failed.callback(made.archive.close)
         ready = _ready(command, made, settings, destination)
