@@ -9,7 +9,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 ROOMS := components automation engine service monitor runtimes local
 CODE := $(ROOMS) tests benchmarks __main__.py
 
-.PHONY: help run demo test test-cluster test-node lint fmt bench bench-engine bench-platform lock clean test-alerts aws test-rabbitmq asyncapi fuzz
+.PHONY: help run demo test test-cluster test-node lint fmt bench bench-engine bench-platform bench-builds lock clean test-alerts aws test-rabbitmq asyncapi fuzz
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -62,6 +62,9 @@ asyncapi: $(VENV)/.main  ## write docs/asyncapi.yaml anew, from the table of eve
 fuzz: $(VENV)/.dev  ## search for events that no reader foresaw, FUZZ_SECONDS long; a find is printed and ends it
 	@$(UV) -r requirements/fuzz.txt
 	$(BIN)/python -m tests.fuzz.codec -max_total_time=$(FUZZ_SECONDS)
+
+bench-builds: $(VENV)/.dev  ## measure contexts, the monitor and the runtimes; writes benchmarks/results/builds.json
+	@$(BIN)/python -m benchmarks.builds
 
 lock: $(VENV)/.uv  ## pin requirements/*.in with hashes
 	for set in uv main aws dev fuzz; do $(LOCK) --output-file requirements/$$set.txt requirements/$$set.in; done

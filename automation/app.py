@@ -71,7 +71,6 @@ class Automation:
         sweep: Callable[[Ended], int] = lambda ended: 0,
         usher: Usher | None = None,
         outbox: Outbox | None = None,
-        destination: Destination = OPEN,
     ) -> None:
         self._runner = runner
         self._worker = worker
@@ -227,6 +226,7 @@ def assemble(
     observer: BuildObserver,
     kept: tuple[Archive, LiveLogs] | None = None,
     outbox: Outbox | None = None,
+    destination: Destination = OPEN,
 ) -> Automation:
     """Return an automation over the given adapters; without `kept` nothing is kept of builds."""
     keeper = BuildKeeper(*kept, utc_now) if kept else None
