@@ -28,6 +28,12 @@ class DeadLettersArgs:
     """5671 with TLS, 5672 without."""
     queue: str
     """Queue that letters wait in."""
+    target_queue: str
+    """Queue that replayed events wait in."""
+    replay_seconds: int
+    """Between two passes of the replay schedule; 0: there is none."""
+    has_tokens: bool
+    """Whether there is a Secret of tokens; without, nobody may go through the letters."""
     credentials_secret: pulumi.Input[str]
     """Secret with `username` and `password`."""
     tls_secret: str = ""

@@ -119,6 +119,11 @@ def dead_letter_queue(environment: str) -> str:
     return f"lambda-dlq-queue-{environment}"
 
 
+def poison_queue(dead_letters: str) -> str:
+    """Return the queue of those dead letters that were replayed too often and came back."""
+    return f"{dead_letters}-poison"
+
+
 def source_bucket(environment: str) -> str:
     """Return the bucket that parsers' code lands in."""
     return f"knative-lambda-{environment}-fusion-modules-tmp"

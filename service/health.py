@@ -1,13 +1,13 @@
 """Liveness and readiness: whether this process works, and whether it should be sent events."""
 
 import asyncio
-import time
 from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from service import VERSION
+from service.lifecycle import Lifecycle
 from service.metrics import Metrics
 from service.ports import Automation
 
@@ -15,28 +15,13 @@ READY_TIMEOUT_SECONDS: Final = 2.5
 """Below the timeout of the contract's readiness probe, 3 seconds, so that the probe sees the reason."""
 
 
-class Health:
-    """Answers probes, and remembers when the process was asked to end."""
+class Health(Lifecycle):
+    """Answers probes."""
 
     def __init__(self, automation: Automation, metrics: Metrics) -> None:
+        super().__init__()
         self._automation = automation
         self._metrics = metrics
-        self._drains_since: float | None = None
-
-    @property
-    def draining(self) -> bool:
-        """Whether the process is about to end and wants no new events."""
-        return self._drains_since is not None
-
-    def drain(self) -> float:
-        """Begin to drain, if that has not begun; return when it began, on the monotonic clock in seconds."""
-        if self._drains_since is None:
-            self._drains_since = time.monotonic()
-        return self._drains_since
-
-    async def live(self, request: Request) -> JSONResponse:
-        """Say that the process answers; dependencies do not matter here, a restart would not mend them."""
-        return JSONResponse({"status": "healthy", "healthy": True, "version": VERSION})
 
     async def ready(self, request: Request) -> JSONResponse:
         """Say whether all dependencies do their part; 503 names those that do not."""

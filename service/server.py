@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from uvicorn.config import STARTUP_FAILURE
 
 from service import VERSION
-from service.health import Health
+from service.lifecycle import Lifecycle
 from service.logs import fields
 from service.settings import HttpSettings
 from service.tls import Certificate
@@ -30,7 +30,7 @@ class Server(uvicorn.Server):
         super().__init__(_config(app, settings))
         self._tls_port = settings.tls.port if settings.tls else 0
         self._certificate = Certificate(settings.tls) if settings.tls else None
-        self._health: Health = app.state.health
+        self._health: Lifecycle = app.state.health
         self._drain_delay_seconds = settings.drain_delay_seconds
         self._environment = environment
         self._loop: asyncio.AbstractEventLoop | None = None

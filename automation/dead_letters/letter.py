@@ -25,7 +25,20 @@ UNDELIVERED: Final = "undelivered"
 REASONS: Final = (RETRIES_EXHAUSTED, REJECTED, UNDELIVERED)
 """Delivered in vain until the end of all retries; refused by its receiver for good; not said."""
 
-_STRUCTURED: Final = "application/cloudevents+json"
+STRUCTURED: Final = "application/cloudevents+json"
+PREFIX: Final = "ce-"
+"""Of headers that are attributes: eventing-rabbitmq's binding."""
+
+WAITING_KEY: Final = "dlq"
+POISON_KEY: Final = "poison"
+"""What routing keys begin with: of letters that wait, and of those that came back too often."""
+
+REPLAYS: Final = "replaycount"
+"""Extension attribute: how often the event was replayed. It travels with the event, so that one that comes
+back is known for it, whoever keeps it."""
+EXPLANATIONS: Final = frozenset(("knativeerrorcode", "knativeerrordest", "knativeerrordata"))
+"""Extension attributes that tell of the failed delivery (Knative Eventing, kncloudevents)."""
+
 _PREFIXES: Final = ("network.notifi.lambda.", "io.knative.lambda.")
 _RETRIED: Final = frozenset((404, 408, 409, 429))
 """Besides 5xx and "no answer": statuses that Knative delivers again for (kncloudevents, SelectiveRetry)."""
@@ -48,12 +61,9 @@ class Letter:
     """Whether the attributes are inside the body as well."""
 
     @property
-    def routing_key(self) -> str:
-        """`dlq.` and the event's type without our prefixes, such as `dlq.build.start`."""
-        event_type = self.attributes["type"]
-        for prefix in _PREFIXES:
-            event_type = event_type.removeprefix(prefix)
-        return f"dlq.{event_type}".encode()[:_MAX_KEY_BYTES].decode(errors="ignore")
+    def replays(self) -> int:
+        """How often it was replayed before it came."""
+        return replays_of(self.attributes)
 
     @property
     def reason(self) -> str:
@@ -81,9 +91,10 @@ class Message:
     message_id: str | None
     """The event's id, where AMQP has room for it; it is among the headers in any case."""
     content_type: str | None
-    headers: Mapping[str, str | int]
+    headers: Mapping[str, Any]
     body: bytes
-    timestamp: datetime.datetime
+    timestamp: datetime.datetime | None
+    """When it was kept; None: not said."""
 
 
 def receive(headers: Iterable[tuple[str, str]], body: bytes) -> Letter:
@@ -93,8 +104,8 @@ def receive(headers: Iterable[tuple[str, str]], body: bytes) -> Letter:
     """
     fields = dict(headers)
     content_type = fields.get("content-type", "")
-    structured = content_type.lower().startswith(_STRUCTURED)
-    attributes = _inside(body) if structured else _beside(fields)
+    structured = content_type.lower().startswith(STRUCTURED)
+    attributes = inside(body) if structured else _beside(fields)
     problems = [
         f"{name}: missing; dead letters are CloudEvents" for name in REQUIRED if not attributes.get(name)
     ]
@@ -108,8 +119,17 @@ def receive(headers: Iterable[tuple[str, str]], body: bytes) -> Letter:
     return Letter(attributes=attributes, content_type=content_type, body=body, structured=structured)
 
 
-def keep(letter: Letter, *, retries: int, now: datetime.datetime) -> Message:
-    """Return what is kept of a letter; `retries` is how often deliveries were repeated before they ended."""
+def replays_of(attributes: Mapping[str, str]) -> int:
+    """Return how often an event with these attributes was replayed; nonsense counts as never."""
+    text = attributes.get(REPLAYS, "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
+
+
+def keep(letter: Letter, *, retries: int, most_replays: int, now: datetime.datetime) -> Message:
+    """Return what is kept of a letter; `retries` is how often deliveries were repeated before they ended.
+
+    What was replayed `most_replays` times and came back is poison: it is kept apart, by its routing key.
+    """
     reason = letter.reason
     why: dict[str, str | int] = {
         "x-death-reason": reason,
@@ -119,13 +139,21 @@ def keep(letter: Letter, *, retries: int, now: datetime.datetime) -> Message:
     beside = {} if letter.structured else {f"ce-{name}": text for name, text in letter.attributes.items()}
     typed = {"content-type": letter.content_type} if letter.content_type else {}
     return Message(
-        routing_key=letter.routing_key,
+        routing_key=_routing_key(letter, POISON_KEY if letter.replays >= most_replays else WAITING_KEY),
         message_id=_short(letter.attributes["id"]),
         content_type=_short(letter.content_type),
         headers={**beside, **typed, **why},
         body=letter.body,
         timestamp=now,
     )
+
+
+def _routing_key(letter: Letter, place: str) -> str:
+    """Return the place and the event's type without our prefixes, such as `dlq.build.start`."""
+    event_type = letter.attributes["type"]
+    for prefix in _PREFIXES:
+        event_type = event_type.removeprefix(prefix)
+    return f"{place}.{event_type}".encode()[:_MAX_KEY_BYTES].decode(errors="ignore")
 
 
 def _beside(fields: Mapping[str, str]) -> dict[str, str]:
@@ -135,11 +163,11 @@ def _beside(fields: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _inside(body: bytes) -> dict[str, str]:
+def inside(body: bytes) -> dict[str, str]:
     """Return the attributes of a structured event; none where the body is no such event."""
     try:
         document: Any = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     if not isinstance(document, dict):
         return {}

@@ -5,42 +5,34 @@ their files at each connection, so that they can be changed under way.
 """
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
-from urllib.parse import quote, urlsplit
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection
-from aio_pika.exceptions import AMQPError, ChannelInvalidStateError, DeliveryError, PublishError
+from aio_pika.exceptions import DeliveryError, PublishError
 
+from automation.amqp import ANSWER_SECONDS, CONNECT_SECONDS, FAILURES, Server, connect
 from automation.dead_letters.letter import Message
 from automation.dead_letters.store import LettersFull, LettersUnavailable
-
-CONNECT_SECONDS: Final = 5.0
-ANSWER_SECONDS: Final = 5.0
-"""How long RabbitMQ may take to confirm a message: a quorum of nodes has it on disk then."""
-
-_FAILURES: Final = (AMQPError, ChannelInvalidStateError, OSError, TimeoutError)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RabbitmqSettings:
-    """Where RabbitMQ is and how to get in."""
+    """Which RabbitMQ, and what in it."""
 
-    url: str
-    """amqp:// or amqps:// with host and port; credentials are not part of it."""
-    username_file: Path
-    password_file: Path
-    ca_file: Path | None = None
-    """Certificates that RabbitMQ's own is trusted by; None: the system's."""
+    server: Server
     exchange: str
     """Topic exchange that letters are published to."""
     queue: str
-    """Queue that they wait in; only looked at."""
+    """Queue that they wait in."""
+    poison_queue: str
+    """Queue of those that were replayed too often and came back."""
+    target_exchange: str
+    """Topic exchange that replayed events are published to."""
+    target_queue: str
+    """Queue that they wait in there; only looked at."""
 
 
 class RabbitmqLetters:
@@ -57,17 +49,22 @@ class RabbitmqLetters:
         async with self._translated():
             channel = await self._channel()
             exchange = await channel.get_exchange(self._settings.exchange, ensure=False)
-            await exchange.publish(
-                _amqp(message), message.routing_key, mandatory=True, timeout=ANSWER_SECONDS
-            )
+            await exchange.publish(amqp(message), message.routing_key, mandatory=True, timeout=ANSWER_SECONDS)
 
     async def depth(self) -> int:
         """Return how many messages are ready in the queue."""
+        return await self._ready_in(self._settings.queue)
+
+    async def _ready_in(self, name: str) -> int:
         async with self._translated(), asyncio.timeout(ANSWER_SECONDS):
             connection = await self._connected()
             async with connection.channel(publisher_confirms=False) as channel:
-                queue = await channel.get_queue(self._settings.queue, ensure=True)
+                queue = await channel.get_queue(name, ensure=True)
                 return queue.declaration_result.message_count or 0
+
+    async def poison(self) -> int:
+        """Return how many letters are poison."""
+        return await self._ready_in(self._settings.poison_queue)
 
     async def check(self) -> None:
         """Return if RabbitMQ answers and has exchange and queue."""
@@ -92,7 +89,7 @@ class RabbitmqLetters:
             raise LettersUnavailable("no queue is bound for dead letters in RabbitMQ") from error
         except DeliveryError as error:
             raise LettersFull("RabbitMQ's queue of dead letters has no room") from error
-        except _FAILURES as error:
+        except FAILURES as error:
             await self._drop()
             raise LettersUnavailable("RabbitMQ did not do its part") from error
 
@@ -107,9 +104,7 @@ class RabbitmqLetters:
         async with self._connecting:
             if self._connection is None or self._connection.is_closed:
                 self._publishing = None
-                self._connection = await aio_pika.connect(
-                    self._address(), timeout=CONNECT_SECONDS, ssl_context=self._trust()
-                )
+                self._connection = await connect(self._settings.server)
             return self._connection
 
     async def _drop(self) -> None:
@@ -118,22 +113,12 @@ class RabbitmqLetters:
             try:
                 async with asyncio.timeout(CONNECT_SECONDS):
                     await connection.close()
-            except _FAILURES:
+            except FAILURES:
                 pass  # it is given up anyway
 
-    def _address(self) -> str:
-        files = (self._settings.username_file, self._settings.password_file)
-        user, password = (quote(path.read_text().strip(), safe="") for path in files)
-        parts = urlsplit(self._settings.url)
-        return parts._replace(netloc=f"{user}:{password}@{parts.netloc}").geturl()
 
-    def _trust(self) -> ssl.SSLContext | None:
-        if not self._settings.url.startswith("amqps:"):
-            return None
-        return ssl.create_default_context(cafile=self._settings.ca_file)
-
-
-def _amqp(message: Message) -> aio_pika.Message:
+def amqp(message: Message) -> aio_pika.Message:
+    """Return a message as the client takes it."""
     return aio_pika.Message(
         message.body,
         headers=dict(message.headers),

@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 from components.manifests.metadata import Manifest, object_meta, platform_labels, resources, restricted
 from components.manifests.network import HTTP
 from components.manifests.quota import DEAD_LETTERS
+from components.manifests.service import TOKENS_SECRET
+from components.manifests.service_environment import TOKENS, TOKENS_FOLDER
 from components.manifests.topology import DEAD_LETTERS as EXCHANGE
+from components.manifests.topology import EVENTS
 from components.manifests.trigger import Delivery
+from components.manifests.workload import NO_WAIT, http_service
 
 if TYPE_CHECKING:
     from components.dead_letters import DeadLettersArgs
@@ -21,8 +25,6 @@ NAME: Final = "knative-lambda-dlq-handler"
 _USER: Final = 1000
 _CREDENTIALS: Final = "/etc/rabbitmq/credentials"
 _TRUST: Final = "/etc/rabbitmq/trust"
-_NO_WAIT: Final = {"pulumi.com/skipAwait": "true"}
-"""RabbitMQ's operator makes the Secret that its pods wait for, some minutes after the update has ended."""
 _SHUTDOWN_SECONDS: Final = 40
 """A letter in hand is stored or refused within 25 seconds; then connections are closed."""
 
@@ -39,17 +41,7 @@ def account(namespace: Any) -> Manifest:
 
 def service(namespace: Any) -> Manifest:
     """Return the Service that is the dead letter sink."""
-    labels = platform_labels("dead-letters")
-    return {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": object_meta(NAME, namespace, labels, _NO_WAIT),
-        "spec": {
-            "type": "ClusterIP",
-            "selector": labels,
-            "ports": [{"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}],
-        },
-    }
+    return http_service(NAME, "dead-letters", namespace)
 
 
 def disruption_budget(namespace: Any) -> Manifest:
@@ -69,10 +61,11 @@ def disruption_budget(namespace: Any) -> Manifest:
 def deployment(args: "DeadLettersArgs") -> Manifest:
     """Return the Deployment."""
     labels = platform_labels("dead-letters")
+    # RabbitMQ's operator makes the Secret that its pods wait for, some minutes after the update has ended.
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": object_meta(NAME, args.namespace, labels, _NO_WAIT),
+        "metadata": object_meta(NAME, args.namespace, labels, NO_WAIT),
         "spec": {
             "replicas": args.replicas,
             "revisionHistoryLimit": 5,
@@ -108,13 +101,18 @@ def _pod(args: "DeadLettersArgs", labels: dict[str, str]) -> Manifest:
         "volumes": [
             _secret_volume("credentials", args.credentials_secret, "username", "password"),
             *trust,
+            *([_secret_volume(TOKENS, TOKENS_SECRET, TOKENS)] if args.has_tokens else []),
             {"name": "tmp", "emptyDir": {"sizeLimit": "16Mi"}},
         ],
     }
 
 
 def _container(args: "DeadLettersArgs") -> Manifest:
-    mounts = [_mount("credentials", _CREDENTIALS), *([_mount("trust", _TRUST)] if args.tls_secret else [])]
+    mounts = [
+        _mount("credentials", _CREDENTIALS),
+        *([_mount("trust", _TRUST)] if args.tls_secret else []),
+        *([_mount(TOKENS, TOKENS_FOLDER)] if args.has_tokens else []),
+    ]
     return {
         "name": "dead-letters",
         "image": args.image,
@@ -135,6 +133,7 @@ def _container(args: "DeadLettersArgs") -> Manifest:
 
 def _environment(args: "DeadLettersArgs") -> dict[str, str]:
     return {
+        **({"API_TOKENS_FILE": f"{TOKENS_FOLDER}/{TOKENS}"} if args.has_tokens else {}),
         "DELIVERY_RETRIES": str(Delivery.retry),
         "DLQ_EXCHANGE": EXCHANGE,
         "DLQ_NAME": args.queue,
@@ -144,6 +143,9 @@ def _environment(args: "DeadLettersArgs") -> dict[str, str]:
         "RABBITMQ_PASSWORD_FILE": f"{_CREDENTIALS}/password",
         "RABBITMQ_URL": f"{'amqps' if args.tls_secret else 'amqp'}://{args.amqp_host}:{args.amqp_port}",
         "RABBITMQ_USERNAME_FILE": f"{_CREDENTIALS}/username",
+        "REPLAY_INTERVAL_SECONDS": str(args.replay_seconds),
+        "TARGET_EXCHANGE": EVENTS,
+        "TARGET_QUEUE": args.target_queue,
     }
 
 

@@ -18,6 +18,7 @@ from components.manifests.service_environment import (
     TOKENS_FOLDER,
     environment,
 )
+from components.manifests.workload import HTTP_PORT, NO_WAIT, http_service
 
 if TYPE_CHECKING:
     from components.service import ServiceArgs
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 NAME: Final = "knative-lambda-builder"
 """Of Deployment, Service, autoscaler and disruption budget: the contract's, section 4.2."""
 
-PORT_NAME: Final = "http"
+PORT_NAME: Final = HTTP_PORT
 SECURE_PORT_NAME: Final = "https"
 TLS_SECRET: Final = f"{NAME}-tls"
 """Made by cert-manager."""
@@ -39,8 +40,6 @@ _KEPT_REVISIONS: Final = 5
 _USER: Final = 1000
 _TMP_SIZE: Final = "3Gi"
 """For build contexts on their way: what is not small waits on the disk until it is stored."""
-_NO_WAIT: Final = {"pulumi.com/skipAwait": "true"}
-"""The first update of an environment makes the registry that the image has yet to be pushed to."""
 
 
 def workload(args: "ServiceArgs") -> dict[str, Manifest]:
@@ -54,11 +53,12 @@ def workload(args: "ServiceArgs") -> dict[str, Manifest]:
 def deployment(args: "ServiceArgs") -> Manifest:
     """Return the Deployment; where an autoscaler decides about the number of pods it names none."""
     labels = platform_labels("service")
+    # NO_WAIT: the first update makes the registry that the image has yet to be pushed to.
     fixed = {} if _scales(args.capacity) else {"replicas": args.capacity.service_min_pods}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": object_meta(NAME, args.namespace, labels, _NO_WAIT),
+        "metadata": object_meta(NAME, args.namespace, labels, NO_WAIT),
         "spec": {
             **fixed,
             "revisionHistoryLimit": _KEPT_REVISIONS,
@@ -72,21 +72,7 @@ def deployment(args: "ServiceArgs") -> Manifest:
 
 def service(namespace: Any, *, tls: bool) -> Manifest:
     """Return the Service that the Triggers deliver to; with TLS it has a second port."""
-    labels = platform_labels("service")
-    ports = {PORT_NAME: 80, **({SECURE_PORT_NAME: 443} if tls else {})}
-    return {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": object_meta(NAME, namespace, labels, _NO_WAIT),
-        "spec": {
-            "type": "ClusterIP",
-            "selector": labels,
-            "ports": [
-                {"name": name, "port": port, "targetPort": name, "protocol": "TCP"}
-                for name, port in ports.items()
-            ],
-        },
-    }
+    return http_service(NAME, "service", namespace, {SECURE_PORT_NAME: 443} if tls else {})
 
 
 def autoscaler(namespace: Any, capacity: Capacity) -> Manifest:

@@ -4,7 +4,7 @@
     lambda-events-…     what a RabbitmqSource takes from there to the Broker
     knative-lambda-dlx  what the source could not hand over comes here by itself
     knative-lambda-dlq  the handler of dead letters publishes here, with keys `dlq.…`
-    lambda-dlq-queue-…  where all dead letters wait
+    lambda-dlq-queue-…  where all dead letters wait; with `-poison` those that replays did not help
 
 Limits are in policies, not in the queues' arguments: RabbitMQ changes policies in place, arguments never.
 Which of the contract's conflicting names are used, and why no rate policies: docs/decisions/0046.
@@ -12,6 +12,7 @@ Which of the contract's conflicting names are used, and why no rate policies: do
 
 from typing import TYPE_CHECKING, Any, Final
 
+from components import naming
 from components.manifests.metadata import Manifest, object_meta, platform_labels
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 EVENTS: Final = "cloud-events"
 DEAD_LETTERS: Final = "knative-lambda-dlq"
+DESK: Final = f"{DEAD_LETTERS}.desk"
+"""Lock of who goes through the dead letters (automation.dead_letters.desk)."""
 FALLBACK: Final = "knative-lambda-dlx"
 FALLBACK_KEY: Final = "dlq"
 
@@ -46,8 +49,10 @@ def topology(args: "TopologyArgs") -> dict[str, Manifest]:
         "fallback-exchange": _exchange(args, FALLBACK, "direct"),
         "events-queue": _queue(args, args.events_queue),
         "dead-letters-queue": _queue(args, args.dead_letter_queue),
+        "poison-queue": _queue(args, naming.poison_queue(args.dead_letter_queue)),
         "events-policy": _policy(args, args.events_queue, _events_limits()),
         "dead-letters-policy": _policy(args, args.dead_letter_queue, _dead_letters_limits()),
+        "poison-policy": _policy(args, naming.poison_queue(args.dead_letter_queue), _dead_letters_limits()),
         **{f"{user}-user": _user(args, user) for user in users(args)},
     }
 
@@ -57,6 +62,7 @@ def connections(args: "TopologyArgs") -> dict[str, Manifest]:
     bindings = {
         **{f"events-{key.split('.')[0]}-binding": (EVENTS, key, args.events_queue) for key in _TYPES},
         "dead-letters-binding": (DEAD_LETTERS, "dlq.#", args.dead_letter_queue),
+        "poison-binding": (DEAD_LETTERS, "poison.#", naming.poison_queue(args.dead_letter_queue)),
         "fallback-binding": (FALLBACK, FALLBACK_KEY, args.dead_letter_queue),
     }
     return {
@@ -66,14 +72,20 @@ def connections(args: "TopologyArgs") -> dict[str, Manifest]:
 
 
 def users(args: "TopologyArgs") -> dict[str, dict[str, str]]:
-    """Return each user's rights: what it may write to and read from, as patterns; nobody configures.
+    """Return each user's rights as patterns: what it may write to and read from.
+
+    Nobody configures, but for the lock of who goes through the dead letters: an exclusive queue.
 
     The source's own user is there where its credentials come from a store: eventing-rabbitmq reads them
     from a Secret with an address in it, which RabbitMQ's operator does not make.
     """
-    queue = _exactly(args.dead_letter_queue)
+    letters = (args.dead_letter_queue, naming.poison_queue(args.dead_letter_queue))
     found = {
-        HANDLER_USER: {"write": _exactly(DEAD_LETTERS), "read": queue},
+        HANDLER_USER: {
+            "configure": _exactly(DESK.replace(".", "[.]")),
+            "write": _exactly(DEAD_LETTERS, EVENTS),
+            "read": _exactly(*letters),
+        },
         PUBLISHER_USER: {"write": _exactly(EVENTS)},
     }
     if args.stored_credentials:
@@ -210,6 +222,6 @@ def _reference(args: "TopologyArgs") -> dict[str, Any]:
     return {"name": args.cluster, "namespace": args.cluster_namespace}
 
 
-def _exactly(name: str) -> str:
-    """Return the pattern that only this name matches; hyphens are no special characters."""
-    return f"^{name}$"
+def _exactly(*names: str) -> str:
+    """Return the pattern that only these names match; hyphens are no special characters."""
+    return f"^{names[0]}$" if len(names) == 1 else f"^({'|'.join(names)})$"

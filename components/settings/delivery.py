@@ -28,3 +28,5 @@ class DeliverySettings(Group):
     """Notifi's scheduler, told how builds with a context id ended; empty: it is not."""
     dead_letter_uri: str = setting(values.url, "")
     """Where undeliverable events go; empty: the Service `knative-lambda-dlq-handler`."""
+    dead_letter_replay_seconds: int = setting(values.interval, 300)
+    """Between two passes of the handler's replay schedule; 0: letters wait for somebody to ask."""

@@ -184,6 +184,13 @@ def label(value: str) -> str:
     return value
 
 
+def interval(value: str) -> int:
+    """Return whole seconds, up to an hour; 0 stands for never."""
+    if not (value.isascii() and value.isdecimal() and len(value) < 6) or int(value) > 3600:
+        raise ValueError("give whole seconds from 0 (never) to 3600")
+    return int(value)
+
+
 def count(value: str) -> int:
     """Return a whole number from 1 to 100000."""
     if not (value.isascii() and value.isdigit() and 1 <= int(value[:9]) <= _MAX_COUNT):

@@ -6,6 +6,7 @@ Exit status: 0 after a signal and a drain, 2 when settings are wrong, 3 when the
 import os
 import sys
 
+from automation.dead_letters.desk import RabbitmqDesks
 from automation.dead_letters.rabbitmq import RabbitmqLetters
 from service import logs
 from service.dead_letters.app import AppSettings, create_app
@@ -23,7 +24,9 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     logs.configure(settings.log_level)
-    app = create_app(RabbitmqLetters(settings.rabbitmq), app_settings(settings))
+    app = create_app(
+        RabbitmqLetters(settings.rabbitmq), RabbitmqDesks(settings.rabbitmq), app_settings(settings)
+    )
     try:
         server = Server(app, settings.http, settings.environment)
     except CertificateUnusable as error:
@@ -41,6 +44,9 @@ def app_settings(settings: Settings) -> AppSettings:
         retries=settings.retries,
         patience_seconds=settings.patience_seconds,
         in_flight_bytes=settings.in_flight_bytes,
+        api_tokens_file=settings.http.api_tokens_file,
+        rules=settings.rules,
+        replay_seconds=settings.replay_seconds,
     )
 
 

@@ -2,9 +2,9 @@
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from starlette.applications import Starlette
@@ -14,14 +14,19 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from automation.dead_letters.clerk import Clerk, Rules
 from automation.dead_letters.letter import receive
-from automation.dead_letters.store import Letters, LettersUnavailable
+from automation.dead_letters.store import Desks, Letters, LettersUnavailable
 from service import VERSION
 from service.boundary import Boundary
+from service.dead_letters import rest
 from service.dead_letters.metrics import Metrics
 from service.dead_letters.room import Room
+from service.dead_letters.schedule import Schedule
 from service.dead_letters.sink import Sink
 from service.http import read_body, refuse_routing
+from service.lifecycle import Lifecycle
+from service.tokens import Tokens
 
 READY_TIMEOUT_SECONDS: Final = 2.5
 """Below the timeout of the readiness probe, 3 seconds, so that the probe sees the reason."""
@@ -39,29 +44,20 @@ class AppSettings:
     """How long a letter is tried to be kept."""
     in_flight_bytes: int
     """Letters in memory at one time."""
+    api_tokens_file: Path | None
+    """Tokens of those who may go through the letters, one a line; None: nobody may."""
+    rules: Rules
+    """How replays go."""
+    replay_seconds: float
+    """Between two passes of the schedule; 0: there is none."""
 
 
-class Health:
-    """Answers probes, and remembers when the process was asked to end; `service.server` drives it."""
+class Health(Lifecycle):
+    """Answers probes."""
 
     def __init__(self, letters: Letters) -> None:
+        super().__init__()
         self._letters = letters
-        self._drains_since: float | None = None
-
-    @property
-    def draining(self) -> bool:
-        """Whether the process is about to end."""
-        return self._drains_since is not None
-
-    def drain(self) -> float:
-        """Begin to drain, if that has not begun; return when it began, on the monotonic clock in seconds."""
-        if self._drains_since is None:
-            self._drains_since = time.monotonic()
-        return self._drains_since
-
-    async def live(self, request: Request) -> JSONResponse:
-        """Say that the process answers."""
-        return JSONResponse({"status": "healthy", "healthy": True, "version": VERSION})
 
     async def ready(self, request: Request) -> JSONResponse:
         """Say whether a letter could be kept; a full queue is no reason against it."""
@@ -112,14 +108,24 @@ class Receiver:
         return min(int(length), most) if length.isdecimal() and len(length) < 19 else most
 
 
-def create_app(letters: Letters, settings: AppSettings) -> Starlette:
+def create_app(letters: Letters, desks: Desks, settings: AppSettings) -> Starlette:
     """Return the application; its lifespan closes the store."""
     metrics = Metrics()
     health = Health(letters)
-    sink = Sink(letters, metrics, retries=settings.retries, patience_seconds=settings.patience_seconds)
+    sink = Sink(
+        letters,
+        metrics,
+        retries=settings.retries,
+        most_replays=settings.rules.most_replays,
+        patience_seconds=settings.patience_seconds,
+    )
+    clerk = Clerk(desks, settings.rules, metrics)
+    schedule = Schedule(clerk, metrics, settings.replay_seconds) if settings.replay_seconds else None
 
     async def scrape(request: Request) -> Response:
-        metrics.depth.set(await sink.depth())
+        waiting, poison = await sink.depths()
+        metrics.depth.set(waiting)
+        metrics.poison_depth.set(poison)
         body, content_type = metrics.render(request.headers.get("accept", ""))
         return Response(body, headers={"content-type": content_type})
 
@@ -128,20 +134,26 @@ def create_app(letters: Letters, settings: AppSettings) -> Starlette:
         *(Route(path, health.live) for path in ("/health", "/healthz")),
         *(Route(path, health.ready) for path in ("/ready", "/readyz")),
         Route("/metrics", scrape),
+        *rest.routes(clerk, Tokens(settings.api_tokens_file)),
     ]
     app = Starlette(
         routes=routes,
         middleware=[Middleware(Boundary, metrics=metrics, paths=[route.path for route in routes])],
         exception_handlers={HTTPException: refuse_routing},
-        lifespan=lambda app: _closing(letters),
+        lifespan=lambda app: _living(letters, schedule),
     )
     app.state.health = health
     return app
 
 
 @contextlib.asynccontextmanager
-async def _closing(letters: Letters) -> AsyncIterator[None]:
+async def _living(letters: Letters, schedule: Schedule | None) -> AsyncIterator[None]:
+    """Have the schedule run as long as the application; a pass that is broken off has lost nothing."""
+    running = asyncio.create_task(schedule.run()) if schedule else None
     try:
         yield
     finally:
+        if running is not None:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
         await letters.close()

@@ -6,11 +6,16 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.exposition import choose_encoder
 
+from automation.dead_letters.kept import CATEGORIES
 from automation.dead_letters.letter import REASONS
 from service.metrics import METHODS, REQUEST_BUCKETS
 
 AGE_BUCKETS: Final = (1, 5, 15, 60, 300, 900, 3600, 4 * 3600, 24 * 3600, 7 * 24 * 3600)
 """Seconds; up to a week, after which letters are dropped."""
+
+
+PASSES: Final = ("done", "held_back", "taken", "failed")
+"""How a pass of the schedule ends: all that was due; back-pressure; another process did it; an error."""
 
 
 class Metrics:
@@ -44,6 +49,32 @@ class Metrics:
             "dlq_depth_gauge", "Dead letters waiting; NaN where it cannot be asked.", registry=self.registry
         )
         self.depth.set(math.nan)
+        self.poison_depth = Gauge(
+            "dlq_poison_depth", "Letters that came back too often; NaN as above.", registry=self.registry
+        )
+        self.poison_depth.set(math.nan)
+        self.poison = Counter(
+            "dlq_poison_messages_total",
+            "Letters that came back after their last replay.",
+            registry=self.registry,
+        )
+        self._replays = {
+            outcome: Counter(f"dlq_replay_{outcome}_total", text, ("category",), registry=self.registry)
+            for outcome, text in (
+                ("success", "Letters replayed: published, confirmed, taken away."),
+                ("failure", "Letters whose replay was refused; they stay."),
+            )
+        }
+        self.replays = Counter("dlq_replay_total", "Letters tried to be replayed.", registry=self.registry)
+        self.purged = Counter("dlq_purged_total", "Letters thrown away on request.", registry=self.registry)
+        self.passes = Counter(
+            "dlq_replay_passes_total", "Passes of the schedule.", ("outcome",), registry=self.registry
+        )
+        for category in CATEGORIES:
+            for counter in self._replays.values():
+                counter.labels(category)
+        for outcome in PASSES:
+            self.passes.labels(outcome)
         for reason in REASONS:
             self.letters.labels(reason)
         ProcessCollector(registry=self.registry)
@@ -59,6 +90,15 @@ class Metrics:
         self.letters.labels(reason).inc()
         if age_seconds is not None:
             self.age.observe(age_seconds)
+
+    def count_replay(self, category: str, outcome: str) -> None:
+        """Count one letter that was tried to be replayed: `success` or `failure`."""
+        self.replays.inc()
+        self._replays[outcome].labels(category).inc()
+
+    def count_purge(self, count: int) -> None:
+        """Count letters that were thrown away."""
+        self.purged.inc(count)
 
     def render(self, accept: str) -> tuple[bytes, str]:
         """Return all metrics and their content type, in the format that an Accept header asks for."""

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from automation.amqp import Server
+from automation.dead_letters.clerk import Rules
 from automation.dead_letters.rabbitmq import RabbitmqSettings
 from service import variables as syntax
 from service.settings import LOG_LEVELS, HttpSettings, SettingsError, read_http
@@ -35,7 +37,12 @@ class Settings:
     http: HttpSettings
     """As the automation service's."""
     rabbitmq: RabbitmqSettings
-    """RABBITMQ_URL, RABBITMQ_{USERNAME,PASSWORD,CA}_FILE, DLQ_EXCHANGE, DLQ_NAME."""
+    """RABBITMQ_URL, RABBITMQ_{USERNAME,PASSWORD,CA}_FILE, DLQ_EXCHANGE, DLQ_NAME, DLQ_POISON_NAME,
+    TARGET_EXCHANGE, TARGET_QUEUE."""
+    rules: Rules
+    """REPLAY_{BATCH_SIZE,DELAY_MS,MAX_REPLAYS,MAX_WAITING,FIRST_WAIT_SECONDS}."""
+    replay_seconds: float
+    """REPLAY_INTERVAL_SECONDS: between two passes of the schedule; 0: there is none."""
     retries: int
     """DELIVERY_RETRIES: how often deliveries are repeated before they end here."""
     patience_seconds: float
@@ -51,6 +58,8 @@ def read(environ: Mapping[str, str]) -> Settings:
     log_level = variables.choice("LOG_LEVEL", LOG_LEVELS, aliases={"warning": "warn"}) or "info"
     http = read_http(variables, local=environment == "local", max_body_bytes=MAX_BODY_BYTES)
     rabbitmq = _rabbitmq(variables)
+    rules = _rules(variables)
+    interval = variables.seconds("REPLAY_INTERVAL_SECONDS", 0, minimum=0)
     retries = variables.integer("DELIVERY_RETRIES", 5, minimum=0, maximum=1000)
     patience = variables.seconds("PATIENCE_SECONDS", MAX_PATIENCE_SECONDS, minimum=0)
     in_flight = variables.integer("IN_FLIGHT_BYTES", IN_FLIGHT_BYTES, minimum=1024, maximum=1024**3)
@@ -61,6 +70,8 @@ def read(environ: Mapping[str, str]) -> Settings:
         log_level=log_level,
         http=http,
         rabbitmq=rabbitmq,
+        rules=rules,
+        replay_seconds=interval,
         retries=retries,
         patience_seconds=patience,
         in_flight_bytes=in_flight,
@@ -69,11 +80,35 @@ def read(environ: Mapping[str, str]) -> Settings:
 
 def _rabbitmq(variables: Variables) -> RabbitmqSettings:
     authority = variables.text("RABBITMQ_CA_FILE", syntax.PATH)
-    return RabbitmqSettings(
+    server = Server(
         url=variables.required("RABBITMQ_URL", syntax.AMQP_URL) or "",
         username_file=Path(variables.required("RABBITMQ_USERNAME_FILE", syntax.PATH) or ""),
         password_file=Path(variables.required("RABBITMQ_PASSWORD_FILE", syntax.PATH) or ""),
         ca_file=Path(authority) if authority else None,
-        exchange=variables.required("DLQ_EXCHANGE", syntax.QUEUE) or "",
-        queue=variables.required("DLQ_NAME", syntax.QUEUE) or "",
+    )
+    exchange = variables.required("DLQ_EXCHANGE", syntax.QUEUE) or ""
+    queue = variables.required("DLQ_NAME", syntax.QUEUE) or ""
+    return RabbitmqSettings(
+        server=server,
+        exchange=exchange,
+        queue=queue,
+        poison_queue=variables.text("DLQ_POISON_NAME", syntax.QUEUE) or f"{queue}-poison",
+        target_exchange=variables.text("TARGET_EXCHANGE", syntax.QUEUE) or "cloud-events",
+        target_queue=variables.required("TARGET_QUEUE", syntax.QUEUE) or "",
+    )
+
+
+def _rules(variables: Variables) -> Rules:
+    default = Rules()
+    gap_ms = variables.integer("REPLAY_DELAY_MS", 100, minimum=0, maximum=60_000)
+    return Rules(
+        most_replays=variables.integer("REPLAY_MAX_REPLAYS", default.most_replays, minimum=1, maximum=100),
+        first_wait_seconds=variables.seconds(
+            "REPLAY_FIRST_WAIT_SECONDS", default.first_wait_seconds, minimum=0
+        ),
+        most_waiting=variables.integer(
+            "REPLAY_MAX_WAITING", default.most_waiting, minimum=0, maximum=1_000_000
+        ),
+        gap_seconds=gap_ms / 1000,
+        batch=variables.integer("REPLAY_BATCH_SIZE", default.batch, minimum=1, maximum=1000),
     )

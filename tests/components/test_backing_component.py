@@ -213,7 +213,11 @@ def test_bindings_lead_from_exchanges_to_queues(dev, role, way):
     [
         (
             "knative-lambda-dead-letters",
-            {"configure": "^$", "write": "^knative-lambda-dlq$", "read": "^lambda-dlq-queue-dev$"},
+            {
+                "configure": "^knative-lambda-dlq[.]desk$",
+                "write": "^(knative-lambda-dlq|cloud-events)$",
+                "read": "^(lambda-dlq-queue-dev|lambda-dlq-queue-dev-poison)$",
+            },
         ),
         ("notifi-publisher", {"configure": "^$", "write": "^cloud-events$", "read": "^$"}),
         ("knative-lambda-source", {"configure": "^$", "write": "^$", "read": "^lambda-events-dev$"}),

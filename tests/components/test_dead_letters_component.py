@@ -1,5 +1,6 @@
 """The handler of dead letters, as it is declared."""
 
+import pulumi
 import pytest
 
 from components.capacity import CAPACITIES, Compute
@@ -110,9 +111,15 @@ def test_it_asks_for_what_the_quota_counts(pod):
 def test_what_it_is_told_is_what_its_program_reads(pod):
     settings = read(variables(pod))
 
-    assert settings.rabbitmq.url == "amqps://rabbitmq-cluster-dev.rabbitmq-dev.svc.cluster.local:5671"
+    assert settings.rabbitmq.server.url == "amqps://rabbitmq-cluster-dev.rabbitmq-dev.svc.cluster.local:5671"
     assert settings.rabbitmq.exchange == "knative-lambda-dlq"
     assert settings.rabbitmq.queue == "lambda-dlq-queue-dev"
+    assert settings.rabbitmq.poison_queue == "lambda-dlq-queue-dev-poison"
+    assert (settings.rabbitmq.target_exchange, settings.rabbitmq.target_queue) == (
+        "cloud-events",
+        "lambda-events-dev",
+    )
+    assert settings.replay_seconds == 300
     assert settings.retries == 5
     assert settings.http.port == 8080
     assert (
@@ -123,7 +130,7 @@ def test_what_it_is_told_is_what_its_program_reads(pod):
 def test_its_credentials_and_whom_it_trusts_are_files_from_secrets(pod):
     volumes = {volume["name"]: volume.get("secret") for volume in pod["spec"]["volumes"]}
     mounts = {mount["name"]: mount for mount in pod["spec"]["containers"][0]["volumeMounts"]}
-    settings = read(variables(pod)).rabbitmq
+    settings = read(variables(pod)).rabbitmq.server
 
     assert volumes["credentials"]["secretName"] == "knative-lambda-dead-letters-user-credentials"
     assert volumes["trust"]["secretName"] == "rabbitmq-cluster-dev-tls"
@@ -137,8 +144,8 @@ def test_its_credentials_and_whom_it_trusts_are_files_from_secrets(pod):
 def test_without_tls_it_trusts_nobody_and_needs_nobody():
     pod = platform(tlsEnabled="false").inputs("platform-dead-letters-deployment")["spec"]["template"]
 
-    assert read(variables(pod)).rabbitmq.ca_file is None
-    assert read(variables(pod)).rabbitmq.url.startswith("amqp://")
+    assert read(variables(pod)).rabbitmq.server.ca_file is None
+    assert read(variables(pod)).rabbitmq.server.url.startswith("amqp://")
     assert "trust" not in str(pod)
 
 
@@ -147,3 +154,25 @@ def test_a_sink_of_ones_own_takes_its_place():
 
     assert not [name for _, name, _ in declared.identities() if name.startswith("platform-dead-letters")]
     assert declared.outputs["platform"]["dead_letter_sink"] == "https://letters.test/in"
+
+
+def test_those_who_may_go_through_letters_hold_the_services_tokens(pod):
+    def declared():
+        tokens = {"serviceApiTokens": pulumi.Output.secret("a-token-that-is-long-enough")}
+        return Platform("platform", PlatformSettings.parse({"environment": "dev"}, tokens))
+
+    guarded = declare(declared)
+    spec = guarded.inputs("platform-dead-letters-deployment")["spec"]["template"]
+    (container,) = spec["spec"]["containers"]
+    mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    volumes = {volume["name"]: volume.get("secret") for volume in spec["spec"]["volumes"]}
+
+    assert volumes["tokens"]["secretName"] == "knative-lambda-api-tokens"
+    assert str(read(variables(spec)).http.api_tokens_file) == f"{mounts['tokens']}/tokens"
+    assert read(variables(pod)).http.api_tokens_file is None
+
+
+def test_the_schedule_of_replays_is_the_stacks():
+    pod = platform(deadLetterReplaySeconds="0").inputs("platform-dead-letters-deployment")["spec"]["template"]
+
+    assert read(variables(pod)).replay_seconds == 0

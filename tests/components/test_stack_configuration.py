@@ -189,6 +189,7 @@ def test_every_key_is_taken():
         "sinkUri": "http://sink.test",
         "schedulerUri": "http://scheduler.test:5000",
         "deadLetterUri": "https://dead.test/letters",
+        "deadLetterReplaySeconds": "0",
         "buildRoleArn": ROLE,
         "serviceRoleArn": ROLE,
         "storageAccessKeyId": "key",
@@ -312,6 +313,7 @@ def test_every_key_is_taken():
             sink_uri="http://sink.test",
             scheduler_uri="http://scheduler.test:5000",
             dead_letter_uri="https://dead.test/letters",
+            dead_letter_replay_seconds=0,
         ),
         gitops=GitopsSettings(
             enabled=True,

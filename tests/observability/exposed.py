@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from service.dead_letters.metrics import Metrics
+
 Series = Mapping[str, frozenset[tuple[tuple[str, str], ...]]]
 """By a sample's name: the labels of each of its series."""
 
@@ -55,7 +57,14 @@ PROMETHEUS = {
 }
 """Prometheus' own: prometheus.io/docs/concepts/jobs_instances and .../configuration/alerting_rules."""
 
-FOREIGN = {**KUBE_STATE_METRICS, **CADVISOR, **RABBITMQ, **PROMETHEUS}
+DEAD_LETTERS = {
+    name: {"job", "namespace", *(label for pairs in labelled for label, _ in pairs)}
+    for name, labelled in series(Metrics().render("")[0].decode()).items()
+    if name in ("dlq_replay_failure_total", "dlq_replay_passes_total")
+}
+"""What the handler of dead letters exposes, as far as it is asked for, and what its target adds."""
+
+FOREIGN = {**DEAD_LETTERS, **KUBE_STATE_METRICS, **CADVISOR, **RABBITMQ, **PROMETHEUS}
 """Metrics of others, by name: the labels that they have."""
 
 TARGET_LABELS = {"job", "namespace", "pod", "instance", "function"}

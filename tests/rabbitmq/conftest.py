@@ -25,6 +25,7 @@ from components import naming
 from components.manifests import rabbitmq, topology
 from components.topology import TopologyArgs
 from tests.rabbitmq import authority
+from tests.rabbitmq.sinks import TOKEN, Sink
 
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 PASSWORD = "not-a-secret-in-a-test"
@@ -191,3 +192,44 @@ def vhost(rabbit):
         operator.apply(manifest)
     yield name
     rabbit.call("DELETE", f"vhosts/{name}")
+
+
+@pytest.fixture
+def variables(rabbit, vhost, tmp_path):
+    """What the sink is told, as its Deployment tells it."""
+    for name, text in (
+        ("username", topology.HANDLER_USER),
+        ("password", PASSWORD),
+        ("tokens", TOKEN),
+    ):
+        (tmp_path / name).write_text(text + "\n")
+    return {
+        "ENVIRONMENT": "dev",
+        "HOST": "127.0.0.1",
+        "PORT": "0",
+        "LOG_LEVEL": "info",
+        "DRAIN_DELAY_SECONDS": "0",
+        "PATIENCE_SECONDS": "1",
+        "RABBITMQ_URL": f"amqps://127.0.0.1:{rabbit.tls_port}/{vhost}",
+        "RABBITMQ_USERNAME_FILE": str(tmp_path / "username"),
+        "RABBITMQ_PASSWORD_FILE": str(tmp_path / "password"),
+        "RABBITMQ_CA_FILE": str(rabbit.authority),
+        "DLQ_EXCHANGE": topology.DEAD_LETTERS,
+        "DLQ_NAME": ARGS.dead_letter_queue,
+        "TARGET_QUEUE": ARGS.events_queue,
+        "API_TOKENS_FILE": str(tmp_path / "tokens"),
+    }
+
+
+@pytest.fixture
+def start(variables):
+    """Starts sinks, and ends them."""
+    started = []
+
+    def run(**changed):
+        started.append(Sink({"PATH": os.environ["PATH"], **variables, **changed}))
+        return started[-1]
+
+    yield run
+    for sink in started:
+        sink.close()

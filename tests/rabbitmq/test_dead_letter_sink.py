@@ -8,111 +8,16 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from queue import Queue
 
-import httpx
 import pytest
 
 from components.manifests import topology
 from tests.rabbitmq.conftest import ARGS, PASSWORD, eventually
+from tests.rabbitmq.sinks import ROOT
 
 pytestmark = pytest.mark.rabbitmq
 
-ROOT = Path(__file__).parents[2]
 QUEUE = ARGS.dead_letter_queue
-LETTER = {
-    "ce-id": "e-1",
-    "ce-source": "network.notifi.acme",
-    "ce-specversion": "1.0",
-    "ce-type": "network.notifi.lambda.build.start",
-    "ce-subject": "caf%C3%A9",
-    "ce-time": "2026-01-31T12:00:00Z",
-    "ce-knativeerrorcode": "503",
-    "ce-knativeerrordest": "http://knative-lambda-builder.knative-lambda-dev.svc.cluster.local",
-    "content-type": "text/xml; charset=latin-1",
-    "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-}
-BODY = b"<not-json>\xff"
-
-
-class Sink:
-    """A running sink."""
-
-    def __init__(self, environment):
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "service.dead_letters"],
-            cwd=ROOT,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self.lines = Queue()
-        self.reader = threading.Thread(target=self._read)
-        self.reader.start()
-        self.client = httpx.Client(base_url=self._listening(), timeout=30, trust_env=False)
-
-    def _read(self):
-        for line in self.process.stdout:
-            self.lines.put(line)
-        self.lines.put("")
-
-    def close(self):
-        self.client.close()
-        self.process.kill()
-        self.process.wait()
-        self.reader.join()
-        self.process.stdout.close()
-
-    def _listening(self):
-        said = []
-        while line := self.lines.get(timeout=30):
-            said.append(line)
-            if '"msg": "listening"' in line:
-                return json.loads(line)["address"]
-        raise AssertionError("".join(said))
-
-    def post(self, headers=LETTER, body=BODY):
-        return self.client.post("/", headers=headers, content=body)
-
-    def metric(self, name):
-        text = self.client.get("/metrics").text
-        return next(float(line.split()[-1]) for line in text.splitlines() if line.startswith(name))
-
-
-@pytest.fixture
-def variables(rabbit, vhost, tmp_path):
-    """What the sink is told, as its Deployment tells it."""
-    for name, text in (("username", topology.HANDLER_USER), ("password", PASSWORD)):
-        (tmp_path / name).write_text(text + "\n")
-    return {
-        "ENVIRONMENT": "dev",
-        "HOST": "127.0.0.1",
-        "PORT": "0",
-        "LOG_LEVEL": "info",
-        "DRAIN_DELAY_SECONDS": "0",
-        "PATIENCE_SECONDS": "1",
-        "RABBITMQ_URL": f"amqps://127.0.0.1:{rabbit.tls_port}/{vhost}",
-        "RABBITMQ_USERNAME_FILE": str(tmp_path / "username"),
-        "RABBITMQ_PASSWORD_FILE": str(tmp_path / "password"),
-        "RABBITMQ_CA_FILE": str(rabbit.authority),
-        "DLQ_EXCHANGE": topology.DEAD_LETTERS,
-        "DLQ_NAME": QUEUE,
-    }
-
-
-@pytest.fixture
-def start(variables):
-    """Starts sinks, and ends them."""
-    started = []
-
-    def run(**changed):
-        started.append(Sink({"PATH": os.environ["PATH"], **variables, **changed}))
-        return started[-1]
-
-    yield run
-    for sink in started:
-        sink.close()
 
 
 @pytest.fixture

@@ -135,7 +135,7 @@ DENIED = [
     pytest.param("notifi-publisher", "knative-lambda-dlq", id="publisher-to-dead-letters"),
     pytest.param("notifi-publisher", "knative-lambda-dlx", id="publisher-to-fallback"),
     pytest.param("notifi-publisher", "amq.topic", id="publisher-to-another"),
-    pytest.param("knative-lambda-dead-letters", "cloud-events", id="handler-to-events"),
+    pytest.param("knative-lambda-dead-letters", "amq.topic", id="handler-to-another"),
 ]
 
 

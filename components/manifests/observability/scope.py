@@ -75,6 +75,11 @@ class Scope:
         return rf"{re.escape(self.namespace)}\..+|lambda-events-{self.environment}"
 
     @property
+    def poison_queue(self) -> str:
+        """The queue of letters that came back too often, as a pattern."""
+        return f"lambda-dlq-queue-{self.environment}-poison"
+
+    @property
     def dead_letter_queues(self) -> str:
         """Regular expression of the queues with what could not be delivered: each Trigger's, and the last."""
         return rf"lambda-dlq-queue-{self.environment}|t\.{re.escape(self.namespace)}\..+"

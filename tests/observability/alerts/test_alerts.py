@@ -27,6 +27,7 @@ PLACES = {
     "ours": 'namespace="knative-lambda-dev"',
     "service": 'namespace="knative-lambda-dev",job="knative-lambda-builder"',
     "rabbitmq": 'namespace="rabbitmq-dev"',
+    "dead_letters": 'namespace="knative-lambda-dev",job="knative-lambda-dlq-handler"',
 }
 """What `$name` stands for in the cases' series."""
 

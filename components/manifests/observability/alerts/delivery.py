@@ -1,7 +1,7 @@
 """Alerts about the way of events: RabbitMQ's queues, and what nobody took after all retries."""
 
 from components.manifests.observability.alert import CRITICAL, WARNING, Alert
-from components.manifests.observability.scope import Scope
+from components.manifests.observability.scope import DEAD_LETTERS_JOB, Scope
 
 DEPTH = "rabbitmq_detailed_queue_messages"
 CONSUMERS = "rabbitmq_detailed_queue_consumers"
@@ -46,6 +46,13 @@ def _queues(scope: Scope) -> list[Alert]:
     ]
 
 
+def _refused(scope: Scope) -> str:
+    """Return how many replays the last half hour had that came to nothing, five at least."""
+    refused = scope.ours("dlq_replay_failure_total", f'job="{DEAD_LETTERS_JOB}"')
+    held = scope.ours("dlq_replay_passes_total", f'job="{DEAD_LETTERS_JOB}"', 'outcome=~"held_back|failed"')
+    return f"sum(increase({refused}[30m])) + sum(increase({held}[30m])) >= 5"
+
+
 def _dead_letters(scope: Scope) -> list[Alert]:
     depth = dead_letters(scope)
     return [
@@ -75,6 +82,18 @@ def _dead_letters(scope: Scope) -> list[Alert]:
             when=f"min_over_time({depth}[1h:1m]) > 0",
             lasts="5m",
             summary="There have been dead letters for an hour, the longest that one is to wait.",
+        ),
+        Alert(
+            name="DeadLettersPoison",
+            when=f"max({scope.broker(DEPTH, scope.poison_queue)}) > 0",
+            lasts="1m",
+            summary="{{ $value }} events died again after every replay; no further one is tried.",
+        ),
+        Alert(
+            name="DeadLetterReplaysFail",
+            when=_refused(scope),
+            lasts="5m",
+            summary="{{ $value | humanize }} replays or passes in half an hour came to nothing.",
         ),
         Alert(
             name="DeadLetterQueueNotEmpty",
