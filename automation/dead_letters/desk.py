@@ -172,9 +172,9 @@ class _Look:
         self.seen.add(number)
         self._missing -= 1
         self._seen.set()
-        wish = Wish.PASS if self._done.is_set() else self._wish(_message(incoming))
+        wish = Wish.PASS if self._done.is_set() else self._wish(message_of(incoming))
         if wish is Wish.HOLD:
-            self.held.append(Held(message=_message(incoming), receipt=number))
+            self.held.append(Held(message=message_of(incoming), receipt=number))
         if wish is Wish.STOP:
             self.complete = False
         if wish is Wish.STOP or self._missing <= 0:
@@ -192,7 +192,8 @@ class _Look:
             self.complete = self._missing <= 0
 
 
-def _message(incoming: AbstractIncomingMessage) -> Message:
+def message_of(incoming: AbstractIncomingMessage) -> Message:
+    """Return a delivery as a message of ours."""
     headers: dict[str, Any] = dict(incoming.headers)
     return Message(
         routing_key=incoming.routing_key or "",

@@ -78,14 +78,19 @@ def read(environ: Mapping[str, str]) -> Settings:
     )
 
 
-def _rabbitmq(variables: Variables) -> RabbitmqSettings:
+def read_server(variables: Variables) -> Server:
+    """Return which RabbitMQ; mistakes are noted in `variables`."""
     authority = variables.text("RABBITMQ_CA_FILE", syntax.PATH)
-    server = Server(
+    return Server(
         url=variables.required("RABBITMQ_URL", syntax.AMQP_URL) or "",
         username_file=Path(variables.required("RABBITMQ_USERNAME_FILE", syntax.PATH) or ""),
         password_file=Path(variables.required("RABBITMQ_PASSWORD_FILE", syntax.PATH) or ""),
         ca_file=Path(authority) if authority else None,
     )
+
+
+def _rabbitmq(variables: Variables) -> RabbitmqSettings:
+    server = read_server(variables)
     exchange = variables.required("DLQ_EXCHANGE", syntax.QUEUE) or ""
     queue = variables.required("DLQ_NAME", syntax.QUEUE) or ""
     return RabbitmqSettings(

@@ -1,0 +1,1 @@
+"""Events straight from RabbitMQ, for installations without Knative Eventing. `python -m service.consumer`."""
