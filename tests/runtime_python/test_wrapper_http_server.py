@@ -53,9 +53,12 @@ def test_metrics_are_in_the_text_format(echo: Function) -> None:
             name, _, value = line.rpartition(" ")
             samples[name] = float(value)
     labels = 'function="lambda-acme-p1",namespace="knative-lambda-local"'
-    count = samples[f"knative_lambda_function_duration_seconds_count{{{labels}}}"]
+    count = samples[f'knative_lambda_function_duration_seconds_count{{{labels},status="success"}}']
     assert count >= 1
-    assert samples[f'knative_lambda_function_duration_seconds_bucket{{{labels},le="+Inf"}}'] == count
+    assert (
+        samples[f'knative_lambda_function_duration_seconds_bucket{{{labels},status="success",le="+Inf"}}']
+        == count
+    )
     assert samples[f'knative_lambda_function_invocations_total{{{labels},status="success"}}'] == count
     assert samples[f"knative_lambda_function_in_flight{{{labels}}}"] == 0
     assert samples[f"knative_lambda_function_cold_starts_total{{{labels}}}"] == 1

@@ -3,6 +3,7 @@
 import socket
 
 import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from tests.runtimes.process import PATIENCE_SECONDS
 from tests.runtimes.test_events import TRACEPARENT
@@ -53,39 +54,86 @@ def test_metrics_are_the_same_in_every_language(run) -> None:
 
     found = samples(function)
 
-    bounds = (
-        "0.001",
-        "0.005",
-        "0.01",
-        "0.025",
-        "0.05",
-        "0.1",
-        "0.25",
-        "0.5",
-        "1",
-        "2.5",
-        "5",
-        "10",
-        "30",
-        "+Inf",
-    )
-    histogram = [f'duration_seconds_bucket{{{LABELS},le="{bound}"}}' for bound in bounds]
+    histograms = [
+        *histogram("duration_seconds", 'status="success"', DURATION_BOUNDS),
+        *histogram("duration_seconds", 'status="error"', DURATION_BOUNDS),
+    ]
+    starts = [
+        *histogram("start_duration_seconds", 'until="ready"', START_BOUNDS),
+        *histogram("start_duration_seconds", 'until="first_call"', START_BOUNDS),
+    ]
     names = [
         f'invocations_total{{{LABELS},status="success"}}',
         f'invocations_total{{{LABELS},status="error"}}',
         f"cold_starts_total{{{LABELS}}}",
-        *histogram,
-        f"duration_seconds_sum{{{LABELS}}}",
-        f"duration_seconds_count{{{LABELS}}}",
+        *histograms,
         f"in_flight{{{LABELS}}}",
         f"cold_start_seconds{{{LABELS}}}",
+        *starts,
     ]
     assert list(found) == [f"knative_lambda_function_{name}" for name in names]
-    values = [
-        found[f"knative_lambda_function_{name}"] for name in (*names[:3], histogram[-1], names[-3], names[-2])
+    assert len(found) + 9 <= 100, "with all types of errors there is a limit for an instance"
+    counts = [name for name in names if "_count{" in name]
+    values = [found[f"knative_lambda_function_{name}"] for name in (*names[:3], *counts)]
+    assert values == [1, 0, 1, 1, 0, 1, 1]
+    assert found[f"knative_lambda_function_in_flight{{{LABELS}}}"] == 0
+    ready = found[f"knative_lambda_function_cold_start_seconds{{{LABELS}}}"]
+    assert 0 <= ready < 20
+    until = f'knative_lambda_function_start_duration_seconds_sum{{{LABELS},until="%s"}}'
+    assert found[until % "ready"] == pytest.approx(ready, abs=0.001)
+    assert found[until % "ready"] <= found[until % "first_call"] < 40
+
+
+DURATION_BOUNDS = "0.001 0.005 0.01 0.025 0.05 0.1 0.25 0.5 1 2.5 5 10 30 +Inf"
+START_BOUNDS = "0.01 0.025 0.05 0.1 0.25 0.5 1 2.5 5 10 30 60 +Inf"
+
+
+def histogram(name: str, label: str, bounds: str) -> list[str]:
+    return [
+        *(f'{name}_bucket{{{LABELS},{label},le="{bound}"}}' for bound in bounds.split()),
+        f"{name}_sum{{{LABELS},{label}}}",
+        f"{name}_count{{{LABELS},{label}}}",
     ]
-    assert values == [1, 0, 1, 1, 1, 0]
-    assert 0 <= found[f"knative_lambda_function_cold_start_seconds{{{LABELS}}}"] < 20
+
+
+OPEN_METRICS = {"accept": "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"}
+
+
+def test_metrics_are_open_metrics_for_who_asks_for_them(run) -> None:
+    function = run()
+    function.send({"do": "nothing"}, traceparent=TRACEPARENT)
+    function.send({"do": "runtime"})
+
+    reply = function.request("GET", "/metrics", headers=OPEN_METRICS)
+
+    assert reply.headers["content-type"] == "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    families = {family.name: family for family in text_string_to_metric_families(reply.body.decode())}
+    calls = families["knative_lambda_function_invocations"].samples
+    assert {sample.labels["status"]: sample.value for sample in calls} == {"success": 1, "error": 1}
+    names = {line.split(" ")[2] for line in reply.body.decode().splitlines() if line.startswith("# TYPE")}
+    assert names == set(families)
+
+
+def exemplars(function) -> list[dict[str, str]]:
+    text = function.request("GET", "/metrics", headers=OPEN_METRICS).body.decode()
+    return [
+        dict(sample.exemplar.labels)
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.exemplar
+    ]
+
+
+def test_a_duration_shows_the_trace_of_a_call_that_took_so_long(run) -> None:
+    function = run("plain")
+    function.send({})
+    function.send({}, traceparent=TRACEPARENT.removesuffix("01") + "00")
+    assert exemplars(function) == [], "nothing was traced, or what was is not sampled"
+
+    function.send({}, traceparent=TRACEPARENT)
+
+    assert exemplars(function) == [{"trace_id": TRACEPARENT.split("-")[1]}]
+    assert "trace_id" not in function.request("GET", "/metrics").body.decode()
 
 
 def test_a_connection_serves_many_requests_in_order(plain) -> None:

@@ -69,8 +69,7 @@ func (a *app) ServeHTTP(writer http.ResponseWriter, request *http.Request) {
 		case !reading:
 			problem(writer, http.StatusMethodNotAllowed, method+" "+path+" is not served", "GET, HEAD")
 		case path == "/metrics":
-			writer.Header()["Content-Type"] = []string{metricsType}
-			send(writer, http.StatusOK, a.metrics.text())
+			a.sendMetrics(writer, request)
 		default:
 			a.health(writer)
 		}
@@ -89,6 +88,16 @@ func (a *app) health(writer http.ResponseWriter) {
 		writer.Header()["Content-Type"] = []string{"application/json"}
 		send(writer, http.StatusOK, []byte(`{"status":"healthy"}`))
 	}
+}
+
+func (a *app) sendMetrics(writer http.ResponseWriter, request *http.Request) {
+	open, kind := strings.Contains(request.Header.Get("Accept"), openMetrics), metricsType
+	if open {
+		kind = openMetrics + "; version=1.0.0; charset=utf-8"
+	}
+	writer.Header()["Content-Type"] = []string{kind}
+	writer.Header()["Vary"] = []string{"Accept"}
+	send(writer, http.StatusOK, a.metrics.text(open))
 }
 
 func (a *app) event(writer http.ResponseWriter, request *http.Request) {
@@ -125,7 +134,7 @@ func (a *app) event(writer http.ResponseWriter, request *http.Request) {
 	} else {
 		made = a.invoker.invoke(c, parser)
 	}
-	a.metrics.end(made.duration, made.failure)
+	a.metrics.end(made.duration, made.failure, c.trace.sampledID())
 	a.answer(writer, c, made)
 }
 

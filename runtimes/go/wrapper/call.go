@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"net/http"
 	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -23,6 +24,14 @@ type call struct {
 
 // trace is a W3C trace context as it came; empty texts when none or a malformed one came.
 type trace struct{ traceparent, traceID, spanID, flags string }
+
+// sampledID returns the trace's id if it is sampled, else an empty text.
+func (t trace) sampledID() string {
+	if flags, err := strconv.ParseUint(t.flags, 16, 8); err != nil || flags&1 == 0 {
+		return ""
+	}
+	return t.traceID
+}
 
 type callKey struct{}
 

@@ -7,7 +7,7 @@ const { InvalidEvent, decode, eventOf } = require('./events');
 const failures = require('./failures');
 const { Invoker } = require('./invoker');
 const logs = require('./logs');
-const { CONTENT_TYPE, Metrics } = require('./metrics');
+const { CONTENT_TYPE, OPEN_CONTENT_TYPE, Metrics } = require('./metrics');
 const { milliseconds, reply } = require('./replies');
 
 const HEALTH = new Set(['/health', '/healthz', '/ready', '/readyz']);
@@ -46,7 +46,7 @@ class App {
     } else if (method !== 'GET' && method !== 'HEAD') {
       send(problem(405, `${method} ${path} is not served`, 'Allow', 'GET, HEAD'));
     } else if (path === '/metrics') {
-      send({ status: 200, headers: ['Content-Type', CONTENT_TYPE], body: this.metrics.text() });
+      send(this.#metrics(request.headers.accept ?? ''));
     } else {
       send(this.#health());
     }
@@ -64,6 +64,12 @@ class App {
     this.stopAccepting();
     logs.write('error', 'wrapper', message, fields);
     this.#onStuck();
+  }
+
+  #metrics(accept) {
+    const open = accept.includes('application/openmetrics-text');
+    const headers = ['Content-Type', open ? OPEN_CONTENT_TYPE : CONTENT_TYPE, 'Vary', 'Accept'];
+    return { status: 200, headers, body: this.metrics.text(open) };
   }
 
   #health() {
@@ -92,7 +98,9 @@ class App {
     }
     const context = this.#context(headers, call, this.metrics.begin());
     this.#invoker.call(eventOf(call.envelope, call.data), context, leftMs, (outcome) => {
-      this.metrics.end(outcome.seconds, outcome.failure?.kind);
+      const { traceId, flags } = context.trace;
+      const sampled = traceId && parseInt(flags, 16) & 1 ? traceId : '';
+      this.metrics.end(outcome.seconds, outcome.failure?.kind, sampled);
       this.#answer(context, outcome, send);
     });
   }

@@ -13,7 +13,7 @@ from .failures import Failure
 from .handlers import Handler
 from .http11 import Request, Response
 from .invoker import Invoker, Outcome
-from .metrics import CONTENT_TYPE, Metrics
+from .metrics import CONTENT_TYPE, OPEN_CONTENT_TYPE, Metrics
 from .server import Connection
 from .settings import Settings
 
@@ -54,7 +54,7 @@ class App:
         if request.method not in ("GET", "HEAD"):
             return _problem(405, f"{request.method} {request.path} is not served", ("Allow", "GET, HEAD"))
         if request.path == "/metrics":
-            return Response(200, (("Content-Type", CONTENT_TYPE),), self.metrics.text().encode())
+            return self._metrics(request)
         return self._health()
 
     def stop_accepting(self) -> None:
@@ -66,6 +66,12 @@ class App:
         self.stop_accepting()
         _log.error("a handler did not end in time and cannot be stopped; the instance ends to be replaced")
         self._on_stuck()
+
+    def _metrics(self, request: Request) -> Response:
+        wanted = "application/openmetrics-text" in request.headers.get("accept", "")
+        content_type = OPEN_CONTENT_TYPE if wanted else CONTENT_TYPE
+        text = self.metrics.text(open_metrics=wanted)
+        return Response(200, (("Content-Type", content_type), ("Vary", "Accept")), text.encode())
 
     def _health(self) -> Response:
         if self._accepting:
@@ -92,7 +98,10 @@ class App:
         return None if outcome is None else self._end(context, outcome)
 
     def _end(self, context: Context, outcome: Outcome) -> Response:
-        self.metrics.end(outcome.duration_seconds, outcome.failure.kind if outcome.failure else None)
+        trace = context.trace
+        sampled = trace.trace_id if trace.trace_id and int(trace.flags, 16) & 1 else ""
+        kind = outcome.failure.kind if outcome.failure else None
+        self.metrics.end(outcome.duration_seconds, kind, sampled)
         return self._answer(context, outcome)
 
     def _context(self, request: Request, call: Call, cold_start: bool) -> Context:

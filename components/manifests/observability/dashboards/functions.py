@@ -11,6 +11,7 @@ _MOST = 10
 
 _SECONDS = "knative_lambda_function_duration_seconds"
 _STARTED = "knative_lambda_function_cold_start_seconds"
+_STARTS = "knative_lambda_function_start_duration_seconds_bucket"
 
 
 def plan(scope: Scope) -> Dashboard:
@@ -104,7 +105,24 @@ def _instances(scope: Scope) -> tuple[Panel, ...]:
             queries=(Query(f"max({used})", "functions"), Query(f"max({most})", "room for")),
             width=6,
         ),
+        Panel(
+            title="Cold starts: half and 95 % within, over an hour",
+            description="From the process to readiness and to the first call; every instance counts once.",
+            queries=tuple(
+                Query(_started_within(scope, part, until), f"{part:.0%} {until.replace('_', ' ')}")
+                for until in ("ready", "first_call")
+                for part in (0.5, 0.95)
+            ),
+            unit="s",
+            width=24,
+        ),
     )
+
+
+def _started_within(scope: Scope, part: float, until: str) -> str:
+    """An instance's histogram holds its one start from the first scrape on, which `rate` would miss."""
+    seen = scope.ours(_STARTS, f'until="{until}"')
+    return f"histogram_quantile({part}, sum by (le) (max_over_time({seen}[1h])))"
 
 
 def _cores(scope: Scope) -> Panel:
