@@ -233,3 +233,13 @@ def test_threads_of_the_parser_do_not_hold_up_the_end(run: Start) -> None:
     function.terminate()
 
     assert function.exit_status() == 0
+
+
+def test_a_handler_that_ends_with_its_time_is_answered_all_the_same(run: Start, pool) -> None:
+    """Handler's end and time limit race for the connection; whoever wins, the caller gets an answer."""
+    function = run("import time\ndef handler(event): time.sleep(event['s'])", TIMEOUT_SECONDS="0.2")
+
+    replies = list(pool.map(lambda n: function.send({"s": 0.19 + n / 2000}), range(40)))
+
+    assert {reply.status for reply in replies} <= {200, 504}
+    assert function.request("GET", "/readyz").status == 200

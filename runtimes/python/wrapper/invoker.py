@@ -89,7 +89,11 @@ class Invoker:
             self._running.discard(task)
             if self._waiting:
                 self._place_free.notify()
-        return None if task.late else Outcome(task.result, task.failure, duration)
+            late = task.late
+        if late is None:
+            return Outcome(task.result, task.failure, duration)
+        late.wait()
+        return None
 
     def _enter(self, task: "_Task", within_seconds: float) -> bool:
         """Wait for a free place; say whether there was one in time."""
@@ -125,21 +129,24 @@ class Invoker:
 
     def _overdue(self, task: "_Task") -> None:
         """Give a call up or, the second time, the instance; in a thread that may wait for a slow peer."""
-        if task.late:
+        if task.late is not None:
             task.due = float("inf")
             action = self._on_stuck
         else:
-            task.late, task.due = True, task.due + GRACE_SECONDS
-            action = functools.partial(self._give_up, task)
+            task.late, task.due = threading.Event(), task.due + GRACE_SECONDS
+            action = functools.partial(self._give_up, task, task.late)
         threading.Thread(target=action, name="late", daemon=True).start()
 
-    def _give_up(self, task: "_Task") -> None:
+    def _give_up(self, task: "_Task", answered: threading.Event) -> None:
         task.cancel()
         failure = failures.timed_out(self._timeout_seconds)
         if task.hurried:
             seconds = task.context.deadline - task.began
             failure = failures.timed_out(seconds, "the event's metadata.deadlineAt")
-        task.on_late(Outcome(None, failure, time.monotonic() - task.began))
+        try:
+            task.on_late(Outcome(None, failure, time.monotonic() - task.began))
+        finally:
+            answered.set()
 
 
 class _Task:
@@ -158,8 +165,8 @@ class _Task:
         self._future: concurrent.futures.Future[Any] | None = None
         self._cancelled = False
         self.on_late = on_late
-        self.late = False
-        """It was given up."""
+        self.late: threading.Event | None = None
+        """It was given up; set when it was answered, before which its connection must not be closed."""
         self.began = self.due = 0.0
         self.hurried = False
         """The event's own deadline limits it, not the function's time."""

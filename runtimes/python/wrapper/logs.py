@@ -5,6 +5,7 @@ prints stays as it is, on lines of its own.
 """
 
 import atexit
+import collections
 import contextlib
 import functools
 import json
@@ -67,7 +68,7 @@ class Output:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._waiting: list[str] = []
+        self._waiting: collections.deque[str] = collections.deque()
         self._something = threading.Event()
         self._flusher: threading.Thread | None = None
 
@@ -90,7 +91,7 @@ class Output:
         """Write what waits. Raises OSError when the output is closed."""
         with self._lock:
             self._something.clear()
-            lines, self._waiting = self._waiting, []
+            lines = [self._waiting.popleft() for _ in range(len(self._waiting))]
             data = "".join(lines).encode("utf-8", "backslashreplace")
             while data:
                 data = data[os.write(1, data) :]
