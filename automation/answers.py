@@ -187,6 +187,32 @@ def already_deployed(function: FunctionId, deployment: Deployment) -> Reply:
     return Reply(status="skipped", message=message, fields=fields)
 
 
+def updated(function: FunctionId, deployment: Deployment) -> Reply:
+    """What runs is run in another way."""
+    fields = _deployment_fields(function, deployment)
+    message = f"{fields['service_name']} is rolled out with its new configuration; nothing had to be built"
+    return Reply(status="updated", message=message, fields=fields)
+
+
+def configured(function: FunctionId, build: Build) -> Reply:
+    """A configuration is recorded for what is being built."""
+    message = f"build {build.build_id} is under way and will be rolled out with this configuration"
+    return Reply(status="updated", message=message, fields={"build_id": build.build_id})
+
+
+def promoted(function: FunctionId, deployment: Deployment, percent: int) -> Reply:
+    """The newest deployment has another share of the traffic."""
+    fields = _deployment_fields(function, deployment)
+    message = f"revision {deployment.number} of {fields['service_name']} has {percent} % of the traffic"
+    return Reply(status="promoted", message=message, fields={**fields, "percent": percent})
+
+
+def nothing_to_promote(state: FunctionState, meta: EventMeta) -> Decision:
+    """There is no split."""
+    message = f"no revision of {state.function} shares its traffic with another one; nothing was changed"
+    return state, (give(meta, Reply(status="skipped", message=message)),)
+
+
 def deleted(function: FunctionId, present: bool) -> Reply:
     """The function is gone."""
     message = "the function was taken away" if present else "there was no such function"

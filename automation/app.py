@@ -16,13 +16,15 @@ from automation.builds.keeper import BuildKeeper
 from automation.builds.ports import LiveLogs
 from automation.destination import OPEN, Destination
 from automation.errors import DependencyUnavailable, InvalidEvent, PlatformError
-from automation.events import BuildComplete, Event, FunctionId, Notice, Reply
+from automation.events import BuildComplete, Event, FunctionDeploy, FunctionId, Notice, Reply
+from automation.function_admission import admit
 from automation.model import BuildStatus, BuildTurn
 from automation.outbox import messages
 from automation.outbox.outbox import Outbox
 from automation.ports import BuildObserver, DeploymentEngine, SourceStore
 from automation.preparation import Wrappers
 from automation.reconciler import Reconciler
+from automation.rollout_watch import RolloutWatch, ServiceObserver
 from automation.runner import Runner, utc_now
 from automation.settings import AutomationSettings
 from automation.sweeper import Sweeper
@@ -42,6 +44,9 @@ RECONCILE_SECONDS: Final = 30.0
 
 MIN_OUTBOX_SECONDS: Final = 0.5
 """What events that were just recorded get to be sent even when work has used up the grace."""
+
+ROLLOUT_SECONDS: Final = 10.0
+"""How often rollouts are looked at that are on their way."""
 
 ENGINE_GRACE_SECONDS: Final = 5.0
 """How long updates that outlast the worker's own grace may take to end the step that they are at."""
@@ -71,6 +76,7 @@ class Automation:
         sweep: Callable[[Ended], int] = lambda ended: 0,
         usher: Usher | None = None,
         outbox: Outbox | None = None,
+        watch: Callable[[Ended], int] = lambda ended: 0,
     ) -> None:
         self._runner = runner
         self._worker = worker
@@ -84,6 +90,7 @@ class Automation:
         self._rounds = (
             _Rounds("sweep", sweep, SWEEP_SECONDS),
             _Rounds("reconciliation", reconcile, RECONCILE_SECONDS),
+            _Rounds("rollouts", watch, ROLLOUT_SECONDS),
         )
         seconds = TURN_SECONDS if settings.build_limits.are_set else RECONCILE_SECONDS
         self._usher = usher
@@ -107,6 +114,8 @@ class Automation:
             return answers.planned_notice(event) if event.meta.dry_run else answers.acknowledged(event.kind)
         if isinstance(event, BuildComplete):
             self._refuse_foreign_image(event)
+        if isinstance(event, FunctionDeploy):
+            admit(event, self._settings)
         self._begin_chores()
         reply = await self._worker.submit(event)
         if self._turns and self._settings.build_limits.are_set and not event.meta.dry_run:
@@ -203,6 +212,7 @@ def create(settings: AutomationSettings) -> Automation:
     # The adapters bring boto3 and the engine: only who needs them pays for them.
     from automation.adapters import ecr, engines, event_sinks, wrappers
     from automation.adapters.kubernetes_builds import KubernetesBuilds
+    from automation.adapters.kubernetes_functions import KubernetesFunctions
     from automation.adapters.kubernetes_logs import KubernetesLogs
     from automation.adapters.s3 import S3Store
     from automation.adapters.s3_objects import S3Objects
@@ -212,10 +222,10 @@ def create(settings: AutomationSettings) -> Automation:
     files = wrappers.read_all(settings.runtimes_folder)
     observer = KubernetesBuilds(settings)
     outbox = event_sinks.outbox(settings) if settings.told else None
-    archive, live = Archive(S3Objects(settings)), KubernetesLogs(settings)
-    return assemble(
-        settings, engine, S3Store(settings), files, observer, (archive, live), outbox, ecr.create(settings)
-    )
+    services = KubernetesFunctions(settings)
+    kept = Archive(S3Objects(settings)), KubernetesLogs(settings)
+    destination = ecr.create(settings)
+    return assemble(settings, engine, S3Store(settings), files, observer, services, kept, outbox, destination)
 
 
 def assemble(
@@ -224,6 +234,7 @@ def assemble(
     store: SourceStore,
     wrappers: Wrappers,
     observer: BuildObserver,
+    services: ServiceObserver,
     kept: tuple[Archive, LiveLogs] | None = None,
     outbox: Outbox | None = None,
     destination: Destination = OPEN,
@@ -236,6 +247,7 @@ def assemble(
         return runner.tell(function, BuildTurn(job_name=job_name, deadline_seconds=deadline))
 
     usher = Usher(observer, begin, settings.build_limits, utc_now)
+    watch = RolloutWatch(services, lambda function, seen: runner.tell(function, seen))
     runner = Runner(
         engine=engine,
         store=store,
@@ -245,6 +257,7 @@ def assemble(
         keeper=keeper,
         line=usher.line,
         outbox=outbox,
+        look=watch.look,
     )
     worker = Worker(runner.handle, threads=settings.workers, limit=settings.queue_limit)
     checks = {"storage": store.check, "state": engine.check}
@@ -252,7 +265,7 @@ def assemble(
 
     def release() -> None:
         engine.close(ENGINE_GRACE_SECONDS)
-        for part in (store, observer, destination, *(kept or ())):
+        for part in (store, observer, services, destination, *(kept or ())):
             part.close()
 
     builds = Builds(*kept, runner.latest_build) if kept else None
@@ -268,6 +281,7 @@ def assemble(
         sweep=sweeper.round,
         usher=usher,
         outbox=outbox,
+        watch=watch.round,
     )
 
 

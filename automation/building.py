@@ -6,8 +6,9 @@ from typing import Final, TypeGuard
 
 from automation import answers
 from automation.answers import Decision
+from automation.configuring import configured, reconfigured
 from automation.errors import InvalidEvent, Saturated
-from automation.events import BuildCancel, BuildComplete, BuildFailed, BuildStart
+from automation.events import BuildCancel, BuildComplete, BuildFailed, BuildRequest, BuildStart
 from automation.model import (
     ApplyStack,
     Build,
@@ -39,8 +40,10 @@ def prepare(moment: Moment) -> Decision:
 
     Raises Saturated if no further build may wait, InvalidEvent for a retry of nothing.
     """
-    event, request, state = moment.event(BuildStart), moment.stimulus, moment.state
+    request, state = moment.stimulus, moment.state
     assert isinstance(request, Requested)
+    event = request.event
+    assert isinstance(event, BuildRequest)
     if moment.outdated:
         return answers.outdated(state, event.meta)
     if _cancelled_before(state, event):
@@ -48,7 +51,7 @@ def prepare(moment: Moment) -> Decision:
     refusal = request.line and request.line.refusal(state.function.third_party_id)
     if refusal and not (state.build and state.build.is_queued):  # whose place the new one would take
         raise Saturated(refusal)
-    wanted = _as_before(event, state) if event.retry else event
+    wanted = _as_before(event, state) if isinstance(event, BuildStart) and event.retry else event
     return state, (PrepareContext(cause=event.meta.id, request=request, event=wanted),)
 
 
@@ -56,7 +59,7 @@ def want(moment: Moment) -> Decision:
     """The context is made: build it, unless the same content is under way or runs already."""
     ready = moment.stimulus
     assert isinstance(ready, ContextReady)
-    state = replace(moment.state, desired_at=moment.time, deleted_at=None)
+    state = configured(moment, ready.event)
     build, running = state.build, state.deployment
     if not ready.event.force:
         if _under_way(build, moment.now) and build.content_hash == ready.content_hash:
@@ -64,7 +67,7 @@ def want(moment: Moment) -> Decision:
             return moment.settle(state, answer(state.function, build, joined=True))
         if running and running.content_hash == ready.content_hash:
             kept = replace(state, build=given_up(build, moment.now))
-            return moment.settle(kept, answers.already_runs(state.function, running))
+            return reconfigured(moment, kept, running, ready.handler)
     build = _new_build(moment, ready)
     store = StoreContext(cause=ready.event.meta.id, key=ready.context_key)
     waits = ready.line and not ready.line.has_room(state.function.third_party_id)
@@ -178,12 +181,12 @@ def _forestalled(moment: Moment, event: BuildCancel) -> FunctionState:
     return replace(state, cancelled=(*known, one)[-_CANCELLED:])
 
 
-def _cancelled_before(state: FunctionState, event: BuildStart) -> bool:
+def _cancelled_before(state: FunctionState, event: BuildRequest) -> bool:
     asked, build_id = event.meta.time, _build_id(event)
     return any(one.build_id == build_id and (asked is None or asked <= one.at) for one in state.cancelled)
 
 
-def _build_id(event: BuildStart) -> str:
+def _build_id(event: BuildRequest) -> str:
     return event.build_id or f"build-{naming.digest(event.meta.source, event.meta.id)}"
 
 
@@ -210,7 +213,7 @@ def _new_build(moment: Moment, ready: ContextReady) -> Build:
         handler=ready.handler,
         correlation_id=meta.correlation_id,
         traceparent=meta.traceparent or "",
-        context_id=ready.event.context_id or "",
+        context_id=(isinstance(event, BuildStart) and event.context_id) or "",
         failing_since=_failing_since(moment.state.build),
         requested_at=moment.time,
         priority=event.priority,

@@ -1,9 +1,11 @@
 """A function's state as JSON: where it stands, what ran, which event did what. Pure."""
 
+import dataclasses
 import datetime
 from typing import Any
 
-from automation.model import Build, Deployment, FunctionState, Handled
+from automation.configuration import Configuration
+from automation.model import Build, Deployment, FunctionState, Handled, Rollout
 
 
 def describe(state: FunctionState) -> dict[str, Any]:
@@ -17,6 +19,8 @@ def describe(state: FunctionState) -> dict[str, Any]:
         "deleted_at": _time(state.deleted_at),
         "build": _build(state.build) if state.build else None,
         "revision": state.deployment.number if state.deployment else None,
+        "configuration": _configuration(state.configuration),
+        "rollout": _rollout(state.rollout) if state.rollout else None,
         "revisions": [_revision(one) for one in reversed([*state.previous, *present])],
         "events": [_event(one) for one in reversed(state.handled)],
     }
@@ -53,7 +57,30 @@ def _revision(deployment: Deployment) -> dict[str, Any]:
         "event_id": deployment.cause or None,
         "restored": deployment.restored or None,
         "reason": deployment.reason or None,
+        "knative_revision": deployment.revision or None,
+        "ready_at": _time(deployment.ready_at),
+        "failure": deployment.failure or None,
+        "configuration": _configuration(deployment.configuration),
     }
+
+
+def _rollout(rollout: Rollout) -> dict[str, Any]:
+    return {
+        "percent": rollout.percent,
+        "steps": list(rollout.steps),
+        "pause_seconds": rollout.policy.pause_seconds,
+        "stable": rollout.stable or None,
+        "began_at": _time(rollout.began_at),
+        "ready_at": _time(rollout.step_at),
+        "failure": rollout.failure or None,
+    }
+
+
+def _configuration(configuration: Configuration) -> dict[str, Any]:
+    """Return what is not left to the environment."""
+    said = dataclasses.asdict(configuration)
+    said["env"] = dict(configuration.env)
+    return {name: value for name, value in said.items() if value not in (None, "", (), {})}
 
 
 def _event(handled: Handled) -> dict[str, Any]:

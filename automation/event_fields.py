@@ -139,6 +139,11 @@ class Fields:
         """Note a problem with a field."""
         self.problems.append(f"{name}: {problem}")
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of all fields that are there, as they are spelt."""
+        return frozenset(name for name, value in self._data.items() if value is not None)
+
     def has(self, *names: str) -> bool:
         """Say whether any of the fields is there, in any spelling."""
         return any(self._data.get(spelling) is not None for name in names for spelling in spellings(name))

@@ -29,6 +29,7 @@ from automation.events import (
     Priority,
     ServiceDelete,
 )
+from automation.function_spec import RULES as SPECIFICATIONS
 from automation.languages import RUNTIMES
 
 MAX_MESSAGE_CHARACTERS: Final = 2048
@@ -290,6 +291,7 @@ _RULES: Final[Mapping[str, Rule]] = MappingProxyType(
         LEGACY + "parser.start": Rule(identity.if_named, _parser_start),
         LEGACY + "parser.complete": Rule(identity.if_named, _parser_complete),
         LEGACY + "service.delete": Rule(identity.from_ids, _service_delete),
+        **{NEWER + name: rule for name, rule in SPECIFICATIONS.items()},
         NEWER + "command.build.start": Rule(identity.from_name, _build_start),
         NEWER + "command.build.retry": Rule(identity.from_name, _build_retry),
         NEWER + "command.build.cancel": Rule(identity.from_name, _build_cancel),

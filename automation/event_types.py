@@ -52,7 +52,7 @@ _ALL: Final = (
     EventType(LEGACY + "build.start", Direction.IN, (UNVERSIONED, FIRST_VERSION, "v2.0")),
     *_rows(Direction.BOTH, LEGACY, "build.complete", "build.failed"),
     *_rows(Direction.IN, LEGACY, "job.start", "parser.start", "parser.complete", "service.delete"),
-    *_rows(Direction.IN, NEWER + "command.function.", "deploy", "rollback"),
+    *_rows(Direction.IN, NEWER + "command.function.", "deploy", "promote", "rollback"),
     *_rows(Direction.IN, NEWER + "command.service.", "create", "update", "delete"),
     *_rows(Direction.IN, NEWER + "command.build.", "start", "retry", "cancel"),
     *_rows(Direction.IN, NEWER + "invoke.", "sync", "async", "scheduled", "retry"),

@@ -7,7 +7,10 @@ InvalidEvent with every problem.
 
 import datetime
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+from automation.configuration import EVERYTHING, PLAIN, Configuration
 
 
 class Priority(enum.StrEnum):
@@ -140,6 +143,46 @@ class FunctionRollback:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FunctionDeploy:
+    """Bring a function to a specification: its code or image, and how it is run."""
+
+    meta: EventMeta
+    function: FunctionId
+    image: str = ""
+    """An image that others built, rolled out as it is."""
+    code: Mapping[str, bytes] | None = None
+    """Files that the event brought along, by path."""
+    source_bucket: str | None = None
+    source_prefix: str | None = None
+    """As in BuildStart."""
+    source_endpoint: str = ""
+    """Where the sender believes that the bucket is; empty: not said."""
+    has_source: bool = True
+    """Whether the event says what to run; if not, it is about the configuration alone."""
+    language: str | None = None
+    runtime: str | None = None
+    handler: str = ""
+    """What the wrapper is to call; empty: found in the code."""
+    configuration: Configuration = PLAIN
+    said: frozenset[str] = EVERYTHING
+    """Which fields of the configuration the event decides; the others stay."""
+    build_id: str | None = None
+    force: bool = False
+    priority: str = Priority.NORMAL
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FunctionPromote:
+    """Give the newest revision more of the traffic, or all of it."""
+
+    meta: EventMeta
+    function: FunctionId
+    percent: int = 100
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Notice:
     """Jobs and parser runs that begin and end: counted and acknowledged, nothing is changed."""
 
@@ -150,7 +193,19 @@ class Notice:
     extra: dict[str, str] = field(default_factory=dict)
 
 
-FunctionEvent = BuildStart | BuildComplete | BuildFailed | BuildCancel | FunctionRollback | ServiceDelete
+BuildRequest = BuildStart | FunctionDeploy
+"""What makes a build of code."""
+
+FunctionEvent = (
+    BuildStart
+    | BuildComplete
+    | BuildFailed
+    | BuildCancel
+    | FunctionDeploy
+    | FunctionPromote
+    | FunctionRollback
+    | ServiceDelete
+)
 """An event that is about one function and may change it."""
 
 Event = FunctionEvent | Notice

@@ -15,13 +15,15 @@ import datetime
 from collections.abc import Callable
 from typing import Final
 
-from automation import answers, building, rollout
+from automation import answers, building, deploying, rollout, traffic
 from automation.answers import Decision
 from automation.events import (
     BuildCancel,
     BuildComplete,
     BuildFailed,
     BuildStart,
+    FunctionDeploy,
+    FunctionPromote,
     FunctionRollback,
     ServiceDelete,
 )
@@ -33,6 +35,7 @@ from automation.model import (
     RemoveContexts,
     RemoveStack,
     Requested,
+    RolloutObserved,
     Stimulus,
     TombstoneExpired,
 )
@@ -92,6 +95,12 @@ TRANSITIONS: Final[dict[tuple[Phase, type], _Transition]] = {
     **{(phase, ContextReady): building.want for phase in Phase},
     **{(phase, BuildCancel): building.cancel for phase in Phase},
     **{(phase, ServiceDelete): _delete for phase in Phase},
+    **{(phase, FunctionDeploy): deploying.deploy for phase in Phase},
+    **{
+        (phase, FunctionPromote): traffic.promote if phase in _RUNS else traffic.refuse_promotion
+        for phase in Phase
+    },
+    **{(phase, RolloutObserved): traffic.observe for phase in Phase},
     **{
         (phase, FunctionRollback): rollout.rollback if phase in _RUNS else rollout.refuse_rollback
         for phase in Phase

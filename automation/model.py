@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from automation.build_queue import Line
-from automation.events import BuildStart, EventMeta, FunctionEvent, FunctionId, Priority, Reply
+from automation.configuration import AT_ONCE, PLAIN, Configuration, RolloutPolicy
+from automation.events import BuildRequest, EventMeta, FunctionEvent, FunctionId, Priority, Reply
 from automation.outbox.emission import Emission
 
 
@@ -122,6 +123,33 @@ class Deployment:
     """Number of the deployment that it is once more, after a rollback; 0: a new one."""
     reason: str = ""
     """Why it was rolled back to, if that was said."""
+    configuration: Configuration = PLAIN
+    revision: str = ""
+    """Knative's name of its revision; empty: not seen ready yet."""
+    ready_at: datetime.datetime | None = None
+    """When it was first seen ready."""
+    failure: str = ""
+    """Why it was given up; empty: it was not."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rollout:
+    """A deployment on its way: it is not ready yet, or has a share of the traffic only."""
+
+    policy: RolloutPolicy
+    percent: int = 100
+    """Its share of the traffic, once it is ready; the stable revision has the rest."""
+    steps: tuple[int, ...] = ()
+    """The shares that come after this one; 100 comes after the last."""
+    stable: int = 0
+    """Number of the deployment to go back to; 0: there is none."""
+    stable_revision: str = ""
+    """Knative's name of that deployment's revision; empty: not known."""
+    began_at: datetime.datetime
+    step_at: datetime.datetime | None = None
+    """Since when it has been ready with this share; None: it is not ready yet."""
+    failure: str = ""
+    """Why it does not become ready, where there is nothing to go back to."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,8 +199,13 @@ class FunctionState:
     """Time of the event that decided what is wanted; older ones change nothing any more."""
     build: Build | None = None
     deployment: Deployment | None = None
+    """The newest."""
     previous: tuple[Deployment, ...] = ()
     """What ran before, oldest first; the last few."""
+    configuration: Configuration = PLAIN
+    """What is wanted: the newest deployment's, or that of the one that is being built."""
+    rollout: Rollout | None = None
+    """How far the newest deployment is; None: it has all of the traffic."""
     deleted_at: datetime.datetime | None = None
     handled: tuple[Handled, ...] = ()
     """Oldest first."""
@@ -206,14 +239,17 @@ class Requested:
     superseded: tuple[EventMeta, ...] = ()
     line: Line | None = None
     """All builds of the environment, for a build.start; None: as many as there are may run."""
+    policy: RolloutPolicy = AT_ONCE
+    """The environment's way to roll out, for functions that do not have their own."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ContextReady:
     """The build context of a build.start is made, and not stored yet."""
 
-    event: BuildStart
+    event: BuildRequest
     superseded: tuple[EventMeta, ...] = ()
+    policy: RolloutPolicy = AT_ONCE
     content_hash: str
     context_key: str
     """Where the context is to go."""
@@ -240,7 +276,23 @@ class TombstoneExpired:
     """A deleted function has been remembered for long enough."""
 
 
-Stimulus = Requested | ContextReady | BuildTurn | TombstoneExpired
+@dataclass(frozen=True, kw_only=True)
+class RolloutObserved:
+    """How a function's Knative Service was found, of a deployment that it has taken in."""
+
+    number: int
+    """The deployment's."""
+    ready: bool
+    """Whether its revision is ready, and the traffic goes where it should."""
+    revision: str = ""
+    """Knative's name of its revision."""
+    failed_since: datetime.datetime | None = None
+    """Since when Knative has called the revision failed; None: it does not."""
+    message: str = ""
+    """What Knative says of one that is not ready."""
+
+
+Stimulus = Requested | ContextReady | BuildTurn | RolloutObserved | TombstoneExpired
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -248,9 +300,9 @@ class PrepareContext:
     """Read the code and make the build context; the result is ContextReady."""
 
     cause: str
-    """Id of the event, here and in all commands."""
+    """Id of the event, here and in all commands; `rollout` or `sweep` where there is none."""
     request: Requested
-    event: BuildStart
+    event: BuildRequest
 
 
 @dataclass(frozen=True, kw_only=True)

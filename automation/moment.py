@@ -6,18 +6,19 @@ from typing import Final, TypeVar
 
 from automation import answers
 from automation.answers import Decision
+from automation.configuration import RolloutPolicy
 from automation.errors import PlatformError
 from automation.events import BuildComplete, EventMeta, FunctionEvent, Reply
 from automation.model import (
     GIVEN_UP,
     ApplyStack,
-    BuildTurn,
     Command,
+    ContextReady,
     FunctionState,
     RemoveContexts,
     Requested,
+    RolloutObserved,
     Stimulus,
-    TombstoneExpired,
 )
 
 REASON_CHARACTERS: Final = 256
@@ -60,7 +61,7 @@ class Moment:
     @property
     def meta(self) -> EventMeta:
         """The envelope of the event."""
-        assert not isinstance(self.stimulus, BuildTurn | TombstoneExpired)
+        assert isinstance(self.stimulus, Requested | ContextReady)
         return self.stimulus.event.meta
 
     def event(self, kind: type[_Event]) -> _Event:
@@ -68,6 +69,20 @@ class Moment:
         assert isinstance(self.stimulus, Requested)
         assert isinstance(self.stimulus.event, kind)
         return self.stimulus.event
+
+    @property
+    def cause(self) -> str:
+        """What deployments and commands that follow from this are said to come from."""
+        if isinstance(self.stimulus, RolloutObserved):
+            return f"rollout-of-{self.stimulus.number}"
+        return self.meta.id
+
+    @property
+    def policy(self) -> RolloutPolicy:
+        """The environment's way to roll out."""
+        if isinstance(self.stimulus, Requested | ContextReady):
+            return self.stimulus.policy
+        return self.state.rollout.policy if self.state.rollout else RolloutPolicy()
 
     @property
     def outdated(self) -> bool:
@@ -79,7 +94,7 @@ class Moment:
 
         The context of a build that is given up by that goes with it.
         """
-        assert not isinstance(self.stimulus, BuildTurn | TombstoneExpired)
+        assert isinstance(self.stimulus, Requested | ContextReady)
         meta, superseded, reason = self.meta, self.stimulus.superseded, self.reason
         recorded = answers.remember(state, meta, answer, superseded, self.now, reason)
         because = f" ({reason})" if reason else ""
@@ -89,7 +104,7 @@ class Moment:
     @property
     def reason(self) -> str:
         """Why the sender wants it, as far as that is said; one line that is not too long for a history."""
-        assert not isinstance(self.stimulus, BuildTurn | TombstoneExpired)
+        assert isinstance(self.stimulus, Requested | ContextReady)
         text = "" if isinstance(self.stimulus.event, BuildComplete) else self.stimulus.event.reason
         return " ".join(text.split())[:REASON_CHARACTERS]
 

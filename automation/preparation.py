@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import IO, Final
 
 from automation import archives, context, languages
-from automation.code import Code
+from automation.code import Code, held
 from automation.destination import OPEN, Destination, free_tag
 from automation.errors import InvalidEvent
-from automation.events import BuildStart
+from automation.events import BuildRequest, FunctionDeploy
 from automation.languages import Detected
 from automation.model import ContextReady, PrepareContext
 from automation.ports import Source, SourceStore
@@ -44,7 +44,8 @@ def prepare(
     """Read the code and make its context; nothing is stored. Raises PlatformError."""
     event, limits = command.event, settings.source_limits
     source = source_of(event, settings)
-    with archives.opened(store.read(source), limits) as unpacked:
+    brought = event.code if isinstance(event, FunctionDeploy) else None
+    with archives.opened(store.read(source) if brought is None else held(brought), limits) as unpacked:
         code = named(unpacked, event.language)
         detected = context.detect(code, event.language, limits)
         _refuse_empty(code, detected, source)
@@ -66,7 +67,7 @@ def named(code: Code, language: str | None) -> Code:
     return code.renamed(languages.unnamed_entry(language)) if unnamed else code
 
 
-def source_of(event: BuildStart, settings: AutomationSettings) -> Source:
+def source_of(event: BuildRequest, settings: AutomationSettings) -> Source:
     """Return where the event's code is: where it says, or the contract's place for the parser."""
     return Source(
         bucket=event.source_bucket or settings.source_bucket,
@@ -91,13 +92,15 @@ def _ready(
     function, digest = command.event.function, made.content_hash
     ids = function.third_party_id, function.parser_id
     image = naming.image_uri(settings.registry, settings.repository, *ids, digest)
+    event = command.event
     return ContextReady(
-        event=command.event,
+        event=event,
         superseded=command.request.superseded,
         line=command.request.line,
         content_hash=digest,
         context_key=naming.context_key(*ids, digest),
-        image=free_tag(image, destination, command.event.meta),
-        handler=made.handler,
+        image=free_tag(image, destination, event.meta),
+        handler=(isinstance(event, FunctionDeploy) and event.handler) or made.handler,
+        policy=command.request.policy,
         deadline_seconds=settings.build_deadline_seconds,
     )

@@ -9,9 +9,11 @@ from typing import Any, Final
 import pulumi
 
 from automation import record
+from automation.configuration import Configuration
 from automation.model import Build, BuildStatus, Deployment, FunctionState
 from automation.ports import Program
 from automation.settings import AutomationSettings
+from automation.spec_configuration import cores, octets
 from components import naming
 from components.build import BuildArgs, BuildComponent
 from components.function import FunctionArgs, FunctionComponent
@@ -98,6 +100,9 @@ def build_args(state: FunctionState, build: Build, settings: AutomationSettings)
 
 def function_args(state: FunctionState, deployment: Deployment, settings: AutomationSettings) -> FunctionArgs:
     """Return what the running function is made of."""
+    configuration, rollout = deployment.configuration, state.rollout
+    timeout = configuration.timeout_seconds or settings.function_timeout_seconds
+    given = {"HANDLER": deployment.handler, "TIMEOUT_SECONDS": str(timeout), **dict(configuration.env)}
     return FunctionArgs(
         function_name=function_name(state),
         namespace=settings.namespace,
@@ -107,8 +112,43 @@ def function_args(state: FunctionState, deployment: Deployment, settings: Automa
         broker=settings.broker_name,
         broker_url=settings.broker_url,
         handler=deployment.handler,
-        timeout_seconds=settings.function_timeout_seconds,
+        timeout_seconds=timeout,
         log_level=settings.function_log_level,
         pull_secret=settings.pull_secret,
         dead_letter_uri=settings.dead_letter_uri,
+        variables=tuple(given.items()),
+        secret_variables=tuple((each.name, each.secret, each.key) for each in configuration.secrets),
+        number=deployment.number,
+        pending=rollout is not None,
+        percent=rollout.percent if rollout else 100,
+        stable_revision=rollout.stable_revision if rollout else "",
+        **_scale(configuration),
+        **_resources(configuration),
     )
+
+
+def _scale(configuration: Configuration) -> dict[str, Any]:
+    """Return the scale as far as the configuration says it; the component's defaults are for the rest."""
+    names = (
+        "min_scale",
+        "max_scale",
+        "target_concurrency",
+        "container_concurrency",
+        "scale_down_delay_seconds",
+    )
+    said = {name: getattr(configuration, name) for name in names}
+    return {name: value for name, value in said.items() if value is not None}
+
+
+def _resources(configuration: Configuration) -> dict[str, Any]:
+    """Return the resources likewise; a request that is not said is no more than the limit that is."""
+    cpu, memory = FunctionArgs.requests
+    limits = FunctionArgs.limits
+    most = (configuration.cpu_limit or limits[0], configuration.memory_limit or limits[1])
+    least = (configuration.cpu_request or cpu, configuration.memory_request or memory)
+    fitting = (
+        least[0] if configuration.cpu_request else min(least[0], most[0], key=cores),
+        least[1] if configuration.memory_request else min(least[1], most[1], key=octets),
+    )
+    raised = (max(fitting[0], most[0], key=cores), max(fitting[1], most[1], key=octets))
+    return {"requests": fitting, "limits": raised}

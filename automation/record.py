@@ -7,8 +7,9 @@ import datetime
 import json
 from typing import Any, Final
 
+from automation.configuration import PLAIN, Configuration, RolloutPolicy, SecretVariable
 from automation.events import FunctionId
-from automation.model import Build, BuildStatus, Cancellation, Deployment, FunctionState, Handled
+from automation.model import Build, BuildStatus, Cancellation, Deployment, FunctionState, Handled, Rollout
 from automation.outbox.emission import Emission, Kind
 
 VERSION: Final = 1
@@ -36,7 +37,7 @@ def loads(text: str) -> FunctionState:
 
 def _fields(item: Any) -> dict[str, Any]:
     """Return a dataclass's fields without those that say nothing."""
-    return {key: value for key, value in vars(item).items() if value not in (None, "", ())}
+    return {key: value for key, value in vars(item).items() if value not in (None, "", (), PLAIN)}
 
 
 def _plain(value: Any) -> Any:
@@ -56,6 +57,8 @@ def _state(data: dict[str, Any]) -> FunctionState:
         build=_build(data["build"]) if "build" in data else None,
         deployment=_deployment(data["deployment"]) if "deployment" in data else None,
         previous=tuple(map(_deployment, data.get("previous", ()))),
+        configuration=_configuration(data.get("configuration", {})),
+        rollout=_rollout(data["rollout"]) if "rollout" in data else None,
         deleted_at=_time(data.get("deleted_at")),
         handled=tuple(_handled(item) for item in data.get("handled", ())),
         cancelled=tuple(_cancellation(item) for item in data.get("cancelled", ())),
@@ -70,7 +73,29 @@ def _build(data: dict[str, Any]) -> Build:
 
 
 def _deployment(data: dict[str, Any]) -> Deployment:
-    return Deployment(**{**data, "deployed_at": _required(data["deployed_at"])})
+    times = {"deployed_at": _required(data["deployed_at"]), "ready_at": _time(data.get("ready_at"))}
+    return Deployment(**{**data, **times, "configuration": _configuration(data.get("configuration", {}))})
+
+
+def _rollout(data: dict[str, Any]) -> Rollout:
+    times = {"began_at": _required(data["began_at"]), "step_at": _time(data.get("step_at"))}
+    parts = {"policy": _policy(data["policy"]), "steps": tuple(data.get("steps", ()))}
+    return Rollout(**{**data, **times, **parts})
+
+
+def _configuration(data: dict[str, Any]) -> Configuration:
+    if not data:
+        return PLAIN
+    parts: dict[str, Any] = {
+        "env": tuple((name, value) for name, value in data.get("env", ())),
+        "secrets": tuple(SecretVariable(**item) for item in data.get("secrets", ())),
+        "rollout": _policy(data["rollout"]) if "rollout" in data else None,
+    }
+    return Configuration(**{**data, **parts})
+
+
+def _policy(data: dict[str, Any]) -> RolloutPolicy:
+    return RolloutPolicy(**{**data, "steps": tuple(data.get("steps", ()))})
 
 
 def _cancellation(data: dict[str, Any]) -> Cancellation:

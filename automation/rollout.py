@@ -1,18 +1,14 @@
 """Transitions of what runs: rolled out after a build, taken from others, rolled back. Pure."""
 
 from dataclasses import replace
-from typing import Final
 
-from automation import answers
+from automation import answers, traffic
 from automation.answers import Decision
 from automation.building import given_up, identified, is_of
 from automation.errors import InvalidEvent
 from automation.events import BuildComplete, FunctionRollback
 from automation.model import GIVEN_UP, Build, BuildStatus, Deployment, FunctionState
 from automation.moment import Moment
-
-KEPT: Final = 10
-"""How many earlier deployments a function remembers, to be rolled back to."""
 
 
 def succeed(moment: Moment) -> Decision:
@@ -40,10 +36,11 @@ def rollback(moment: Moment) -> Decision:
         return answers.outdated(state, event.meta)
     target = _target(state, event.revision)
     wanted = replace(state, desired_at=moment.time, build=given_up(state.build, moment.now))
+    wanted = replace(wanted, configuration=target.configuration)
     if state.deployment and target.number == state.deployment.number:
         return moment.settle(wanted, answers.already_deployed(state.function, target))
     again = replace(target, restored=target.number, reason=moment.reason)
-    state = deployed(moment, wanted, again)
+    state = traffic.deployed(moment, wanted, again, restoring=True)
     assert state.deployment is not None
     return moment.settle(state, answers.rolled_back(state.function, state.deployment, target))
 
@@ -58,25 +55,13 @@ def refuse_rollback(moment: Moment) -> Decision:
     )
 
 
-def deployed(moment: Moment, state: FunctionState, deployment: Deployment) -> FunctionState:
-    """Return the state with a deployment that follows the present one, which is remembered."""
-    present = state.deployment
-    previous = (*state.previous, present)[-KEPT:] if present else state.previous
-    numbered = replace(
-        deployment,
-        number=max((one.number for one in previous), default=0) + 1,
-        cause=moment.meta.id,
-        deployed_at=moment.now,
-    )
-    return replace(state, deployment=numbered, previous=previous)
-
-
 def _target(state: FunctionState, revision: str | None) -> Deployment:
     """Return the deployment that is meant; None: the one before the present."""
     known = [*state.previous, *([state.deployment] if state.deployment else [])]
     if revision is None:
-        if state.previous:
-            return state.previous[-1]
+        sound = [one for one in state.previous if not one.failure]
+        if sound:
+            return sound[-1]
         raise InvalidEvent(f"{state.function} has had one revision only: there is none before it")
     numbered = [one for one in known if revision == str(one.number)]
     # Senders may number their events: a revision's own number comes before the id of another one's event.
@@ -109,8 +94,9 @@ def _roll_out(moment: Moment, build: Build, image: str) -> Decision:
         build_id=build.build_id,
         handler=build.handler,
         deployed_at=moment.now,
+        configuration=moment.state.configuration,
     )
-    state = deployed(moment, replace(moment.state, build=done), deployment)
+    state = traffic.deployed(moment, replace(moment.state, build=done), deployment)
     return moment.settle(state, answers.service_created(state))
 
 
@@ -129,8 +115,10 @@ def _adopt(moment: Moment, event: BuildComplete) -> Decision:
     if moment.outdated:
         return answers.outdated(state, event.meta)
     handler = state.deployment.handler if state.deployment else answers.DEFAULT_HANDLER
-    deployment = Deployment(image=image, handler=handler, deployed_at=moment.now)
-    adopted = deployed(moment, replace(state, desired_at=moment.time), deployment)
+    deployment = Deployment(
+        image=image, handler=handler, deployed_at=moment.now, configuration=state.configuration
+    )
+    adopted = traffic.deployed(moment, replace(state, desired_at=moment.time), deployment)
     return moment.settle(adopted, answers.service_created(adopted))
 
 

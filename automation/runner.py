@@ -13,13 +13,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
 
-from automation import answers, machine, preparation, record, retry
+from automation import answers, machine, preparation, record, retry, traffic
 from automation.build_queue import Line
 from automation.builds.keeper import Keeper, NoKeeper
 from automation.description import describe
 from automation.destination import OPEN, Destination, suffix
 from automation.errors import DeployFailed, PlanOutdated, PlatformError
-from automation.events import BuildStart, EventMeta, FunctionEvent, FunctionId, Reply
+from automation.events import (
+    BuildComplete,
+    BuildRequest,
+    EventMeta,
+    FunctionDeploy,
+    FunctionEvent,
+    FunctionId,
+    Reply,
+)
 from automation.model import (
     Answer,
     ApplyStack,
@@ -32,6 +40,7 @@ from automation.model import (
     RemoveContexts,
     RemoveStack,
     Requested,
+    RolloutObserved,
     Stimulus,
     StoreContext,
     TombstoneExpired,
@@ -45,6 +54,9 @@ from automation.settings import AutomationSettings
 from components import naming
 
 _LOG: Final = logging.getLogger(__name__)
+
+Look = Callable[[FunctionId], RolloutObserved | None]
+"""Returns how a function's Knative Service stands; None if that says nothing. Raises PlatformError."""
 
 _Result = TypeVar("_Result")
 
@@ -183,9 +195,11 @@ class Runner:
         keeper: Keeper | None = None,
         line: Callable[[], Line | None] = lambda: None,
         outbox: Outbox | None = None,
+        look: Look = lambda function: None,
     ) -> None:
         self._engine = engine
         self._line = line
+        self._look = look
         self._clock = clock
         self._settings = settings
         self._parts = (engine, store, settings, wrappers, destination)
@@ -200,8 +214,8 @@ class Runner:
 
         A dry run changes nothing and is answered with its plan.
         """
-        line = self._line() if isinstance(event, BuildStart) else None
-        request = Requested(event=event, superseded=superseded, line=line)
+        line = self._line() if isinstance(event, BuildRequest) else None
+        request = Requested(event=event, superseded=superseded, line=line, policy=self._settings.rollout)
         attempt = self._plan if event.meta.dry_run else self._once
         return self._retried(lambda: attempt(event.function, request))
 
@@ -214,11 +228,11 @@ class Runner:
         """Return the build that is recorded last; None if there is none. Raises PlatformError."""
         return _state(function, self._engine.outputs(_stack(function))).build
 
-    def tell(self, function: FunctionId, stimulus: BuildTurn | TombstoneExpired) -> bool:
+    def tell(self, function: FunctionId, stimulus: BuildTurn | RolloutObserved | TombstoneExpired) -> bool:
         """Carry out what no event asks for; return whether it changed anything. Raises PlatformError."""
         return self._retried(lambda: self._told(function, stimulus))
 
-    def _told(self, function: FunctionId, stimulus: BuildTurn | TombstoneExpired) -> bool:
+    def _told(self, function: FunctionId, stimulus: BuildTurn | RolloutObserved | TombstoneExpired) -> bool:
         snapshot = self._engine.outputs(_stack(function))
         before = _state(function, snapshot)
         run = _Run(*self._parts, self._clock(), snapshot.version, before, self._keeper, self._outbox)
@@ -235,6 +249,16 @@ class Runner:
         program = function_program(replace(state, outbox=()), self._settings)
         self._engine.up(stack, program, expect=snapshot.version, message="its events are sent")
 
+    def _looked_at(self, event: FunctionEvent, state: FunctionState) -> bool:
+        """Look at what runs before a canary is put beside it; say whether that changed anything."""
+        if not isinstance(event, BuildComplete | FunctionDeploy) or not traffic.wants_a_look(state):
+            return False
+        said = event.configuration.rollout if isinstance(event, FunctionDeploy) else None
+        if not (said or state.configuration.rollout or self._settings.rollout).steps:
+            return False
+        seen = self._look(event.function)
+        return seen is not None and self._told(event.function, seen)
+
     def _retried(self, attempt: Callable[[], _Result]) -> _Result:
         tries = 0
         while True:
@@ -250,6 +274,9 @@ class Runner:
     def _once(self, function: FunctionId, request: Requested) -> Reply:
         snapshot = self._engine.outputs(_stack(function))
         state = _state(function, snapshot)
+        if self._looked_at(request.event, state):
+            snapshot = self._engine.outputs(_stack(function))
+            state = _state(function, snapshot)
         run = _Run(*self._parts, self._clock(), snapshot.version, state, self._keeper, self._outbox)
         with contextlib.closing(run):
             if request.event.meta.plan_id and not state.find(request.event.meta):

@@ -6,6 +6,7 @@ from pathlib import Path
 from automation import languages
 from automation.build_queue import Limits as BuildLimits
 from automation.code import Limits as SourceLimits
+from automation.configuration import AT_ONCE, RolloutPolicy
 from automation.dockerfiles import Toolchain
 from automation.errors import InvalidEvent
 from automation.languages import Language
@@ -114,6 +115,10 @@ class AutomationSettings:
     """Longest run of one call of a function."""
     function_log_level: str = "info"
     """Log level of functions: debug, info, warning or error."""
+    rollout: RolloutPolicy = AT_ONCE
+    """How new revisions come to their traffic, for functions that do not say it themselves."""
+    image_sources: tuple[str, ...] = ()
+    """Prefixes of images that deploy events may name, beside those of the registry."""
     runtimes_folder: Path = Path(__file__).parent.parent / "runtimes"
     """Folder with the runtime wrappers."""
     workers: int = 8

@@ -52,6 +52,18 @@ class FunctionArgs:
     """Guaranteed cpu and memory of one pod."""
     limits: tuple[str, str] = ("500m", "512Mi")
     """Most cpu and memory of one pod."""
+    variables: tuple[tuple[str, str], ...] = ()
+    """Environment variables of this revision alone, by name; they win over the shared configuration."""
+    secret_variables: tuple[tuple[str, str, str], ...] = ()
+    """Variables that Secrets hold: name, Secret, and the Secret's key."""
+    number: int = 0
+    """Which of the function's deployments it is, for who looks at the Service; 0: not said."""
+    pending: bool = False
+    """Whether the rollout is still being watched."""
+    percent: int = 100
+    """Share of the traffic of the newest revision that is ready."""
+    stable_revision: str = ""
+    """Knative's name of the revision that has the rest; needed if there is a rest."""
 
 
 class FunctionComponent(pulumi.ComponentResource):

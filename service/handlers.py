@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from automation.errors import InvalidEvent, PlatformError
 from automation.event_parser import parse
-from automation.events import BuildStart, Event, Reply
+from automation.events import BuildRequest, Event, Reply
 from service.cloudevents import Received, answer_body, decode, decode_batch, encode_reply, is_batch
 from service.errors import WorkContinues, error_body
 from service.logs import current_trail, fields, level_of
@@ -66,7 +66,7 @@ class EventHandler:
         known = None if meta.dry_run else (event.function, meta.source, meta.id)
         try:
             self._limits.receive(meta.source, known)
-            if isinstance(event, BuildStart):
+            if isinstance(event, BuildRequest):
                 self._limits.admit(event.function.third_party_id, known)
         except RateLimited as error:
             self._metrics.rate_limited.labels(error.limit).inc()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from automation.configuration import AT_ONCE, RolloutPolicy
 from automation.event_fields import BUCKET, IMAGE
 from automation.outbox.emission import Kind
 from automation.settings import AutomationSettings
@@ -255,9 +256,28 @@ def _storage(variables: Variables) -> dict[str, Any]:
 
 def _functions(variables: Variables) -> dict[str, Any]:
     folder = variables.text("RUNTIMES_FOLDER", syntax.PATH)
+    sources = variables.text("FUNCTION_IMAGE_SOURCES", syntax.IMAGE_SOURCES)
     return {
+        "rollout": _rollout(variables),
+        "image_sources": None if sources is None else tuple(sources.split(",")),
         "function_url": variables.text("FUNCTION_URL", syntax.FUNCTION_URL),
         "function_timeout_seconds": variables.count("PARSER_TIMEOUT_SECONDS", maximum=300),
         "function_log_level": variables.choice("FUNCTION_LOG_LEVEL", ("debug", "info", "warning", "error")),
         "runtimes_folder": None if folder is None else Path(folder),
     }
+
+
+def _rollout(variables: Variables) -> RolloutPolicy:
+    """Return how revisions are rolled out of functions that do not say it themselves."""
+    text = variables.text("ROLLOUT_STEPS", syntax.STEPS)
+    steps = tuple(int(step) for step in text.split(",")) if text else ()
+    if list(steps) != sorted(set(steps)):
+        variables.note(
+            f"ROLLOUT_STEPS: {text!r} is not allowed; allowed: {syntax.STEPS.allowed}; correct or unset it"
+        )
+    default = AT_ONCE.ready_within_seconds
+    return RolloutPolicy(
+        steps=steps,
+        pause_seconds=variables.integer("ROLLOUT_PAUSE_SECONDS", 0, minimum=0, maximum=86_400),
+        ready_within_seconds=variables.integer("ROLLOUT_READY_SECONDS", default, minimum=10, maximum=3600),
+    )

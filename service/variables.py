@@ -51,6 +51,13 @@ AMQP_URL: Final = _pattern(
     "amqp:// or amqps:// with host, port and virtual host, no credentials",
 )
 QUEUE: Final = _pattern(r"[A-Za-z0-9._:-]{1,255}", "1 to 255 letters, digits and '.', '_', ':', '-'")
+STEPS: Final = _pattern(
+    r"[1-9]\d?(?:,[1-9]\d?)*", "percents from 1 to 99 with commas between them, rising, such as 10,50"
+)
+IMAGE_SOURCES: Final = _pattern(
+    r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,255}(?:,[A-Za-z0-9][A-Za-z0-9._:/-]{0,255})*",
+    "registries, with repositories or without, with commas between them",
+)
 PATH: Final = _pattern(r"[^\x00-\x1f]{1,4096}", "a path")
 
 

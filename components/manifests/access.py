@@ -24,7 +24,7 @@ def build_rules() -> list[Manifest]:
 def service_rules(engine: str) -> list[Manifest]:
     """Return what the automation service may do: apply the objects that functions and builds are made of.
 
-    And look at builds that nobody reports: their Jobs, their pods, and why they failed.
+    And look at builds that nobody reports (their Jobs, their pods, and why they failed), and at rollouts.
 
     `engine` is the one of ENGINES that does it.
     """
@@ -34,7 +34,7 @@ def service_rules(engine: str) -> list[Manifest]:
         _rule("batch", ["jobs"], list(dict.fromkeys([*verbs, "list"]))),
         _rule("", ["pods"], ["list"]),
         _rule("", ["pods/log"], ["get"]),
-        _rule("serving.knative.dev", ["services"], verbs),
+        _rule("serving.knative.dev", ["services"], list(dict.fromkeys([*verbs, "list"]))),
         _rule("eventing.knative.dev", ["triggers"], verbs),
     ]
 

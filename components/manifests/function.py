@@ -11,10 +11,16 @@ if TYPE_CHECKING:
     from components.function import FunctionArgs
 
 PORT: Final = 8080
+NUMBER: Final = "build.notifi.network/revision"
+"""Annotation of a Service: the number of the deployment that it was applied for."""
+ROLLOUT: Final = "build.notifi.network/rollout"
+PENDING: Final = "pending"
+"""Label, and its value, of Services whose rollout is watched; the only ones that are looked for."""
 START_EVENT: Final = "network.notifi.lambda.parser.start"
 SERVING: Final = "serving.knative.dev/v1"
 
 _CONTAINER: Final = "function"
+_WHOLE: Final = 100
 _TIMEOUT_MARGIN: Final = 30
 """Seconds that Knative waits beyond the wrapper's timeout, so that the wrapper's own answer gets through."""
 
@@ -61,21 +67,28 @@ def environment(args: "FunctionArgs") -> dict[str, str]:
 
 def knative_service(args: "FunctionArgs") -> Manifest:
     """Return the Knative Service: reachable inside the cluster only, from zero to `max_scale` pods."""
+    labels = {**_labels(args), "networking.knative.dev/visibility": "cluster-local"}
+    labels |= {ROLLOUT: PENDING} if args.pending else {}
+    annotations = {NUMBER: str(args.number)} if args.number else None
     return {
         "apiVersion": SERVING,
         "kind": "Service",
-        "metadata": object_meta(
-            args.function_name,
-            args.namespace,
-            {**_labels(args), "networking.knative.dev/visibility": "cluster-local"},
-        ),
+        "metadata": object_meta(args.function_name, args.namespace, labels, annotations),
         "spec": {
             "template": {
                 "metadata": {"labels": _labels(args), "annotations": _revision_annotations(args)},
                 "spec": _pod(args),
-            }
+            },
+            **({"traffic": _traffic(args)} if args.percent < _WHOLE else {}),
         },
     }
+
+
+def _traffic(args: "FunctionArgs") -> list[Manifest]:
+    """Return the split; both have a tag, so that either can be called on purpose."""
+    newest = {"latestRevision": True, "percent": args.percent, "tag": "canary"}
+    stable = {"revisionName": args.stable_revision, "percent": _WHOLE - args.percent, "tag": "stable"}
+    return [stable, newest]
 
 
 def start_trigger(args: "FunctionArgs") -> Manifest:
@@ -117,6 +130,15 @@ def _revision_annotations(args: "FunctionArgs") -> dict[str, str]:
     }
 
 
+def _own_environment(args: "FunctionArgs") -> list[Manifest]:
+    """Return what must not change under an older revision, as it would in the ConfigMap that they share."""
+    plain = [{"name": name, "value": value.replace("$(", "$$(")} for name, value in args.variables]
+    return plain + [
+        {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
+        for name, secret, key in args.secret_variables
+    ]
+
+
 def _config_hash(args: "FunctionArgs") -> str:
     return hashlib.sha256(json.dumps(environment(args), sort_keys=True).encode()).hexdigest()[:16]
 
@@ -132,6 +154,7 @@ def _pod(args: "FunctionArgs") -> Manifest:
             {
                 "name": _CONTAINER,
                 "image": args.image,
+                **({"env": own} if (own := _own_environment(args)) else {}),
                 "ports": [{"name": "http1", "containerPort": PORT}],
                 "envFrom": [{"configMapRef": {"name": config_name(args.function_name)}}],
                 "readinessProbe": {"httpGet": {"path": "/health", "port": PORT}, "periodSeconds": 10},

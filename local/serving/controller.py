@@ -5,7 +5,7 @@ Knative.
 """
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from local.apiserver.errors import ApiError
@@ -108,6 +108,9 @@ class ServiceController:
         latest_ready = configuration["status"].get("latestReadyRevisionName")
         failed = condition(configuration, "Ready").get("status") == "False"
         targets, assigned = resolve_targets(route["spec"]["traffic"], latest_ready, ready, failed=failed)
+        if assigned.status != "True":
+            # As Knative does: traffic goes on where it went until it can go where it should.
+            targets = _routed(route, ready)
         traffic = [self._traffic(target, namespace, name) for target in targets]
         status = route_status(route, traffic, assigned, self._url_of(name, namespace), timestamp(now()))
         return self._store.update_status(ROUTE, namespace, name, status), targets
@@ -148,6 +151,15 @@ class ServiceController:
         for name in spare[: max(0, len(spare) - KEPT_REVISIONS)]:
             with contextlib.suppress(ApiError):
                 self._store.delete(REVISION, configuration["metadata"]["namespace"], name)
+
+
+def _routed(route: Json, ready: Mapping[str, bool]) -> list[Target]:
+    """Return where traffic went last, as far as that is still there."""
+    return [
+        Target(entry["revisionName"], entry["percent"], entry["latestRevision"], entry.get("tag", ""))
+        for entry in route.get("status", {}).get("traffic", ())
+        if ready.get(entry["revisionName"])
+    ]
 
 
 def _by_generation(revisions: dict[str, Json]) -> list[tuple[str, Json]]:

@@ -18,6 +18,7 @@ import pytest_asyncio
 
 from automation.adapters import engines, wrappers
 from automation.adapters.kubernetes_builds import KubernetesBuilds
+from automation.adapters.kubernetes_functions import KubernetesFunctions
 from automation.adapters.memory import MemoryStore
 from automation.app import Automation, assemble
 from automation.events import BuildComplete, BuildStart, Event, EventMeta, FunctionId, ServiceDelete
@@ -110,7 +111,8 @@ async def automation(
     code = b"def handler(event):\n    return {}\n"
     store.objects[settings.source_bucket, "global/parser/p1/parser.py"] = code
     files = wrappers.read_all(settings.runtimes_folder)
-    automation = assemble(settings, engines.create(settings), store, files, KubernetesBuilds(settings))
+    observers = (KubernetesBuilds(settings), KubernetesFunctions(settings))
+    automation = assemble(settings, engines.create(settings), store, files, *observers)
     yield automation
     await automation.close(10)
 

@@ -157,7 +157,7 @@ def test_the_service_may_change_what_functions_and_builds_are_made_of_and_look_a
         {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": [*verbs, "list"]},
         {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]},
         {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]},
-        {"apiGroups": ["serving.knative.dev"], "resources": ["services"], "verbs": verbs},
+        {"apiGroups": ["serving.knative.dev"], "resources": ["services"], "verbs": [*verbs, "list"]},
         {"apiGroups": ["eventing.knative.dev"], "resources": ["triggers"], "verbs": verbs},
     ]
 

@@ -9,6 +9,8 @@ from automation.events import (
     BuildComplete,
     BuildFailed,
     BuildStart,
+    FunctionDeploy,
+    FunctionPromote,
     FunctionRollback,
     Notice,
     ServiceDelete,
@@ -16,6 +18,14 @@ from automation.events import (
 
 IDS = {"third_party_id": "acme", "parser_id": "greeter"}
 IMAGE = {"image_uri": "registry.example/functions:acme-greeter-01234567"}
+
+DEPLOY = {
+    "metadata": {"name": "greeter", "namespace": "acme"},
+    "spec": {
+        "source": {"type": "inline", "inline": {"code": "def handler(event): return event"}},
+        "runtime": {"language": "python", "version": "3.12"},
+    },
+}
 
 
 def read(event_type, data, **attributes):
@@ -36,6 +46,10 @@ def read(event_type, data, **attributes):
         ("io.knative.lambda.command.build.start", {"name": "acme/greeter"}, BuildStart),
         ("io.knative.lambda.command.build.retry", {"name": "greeter", "namespace": "acme"}, BuildStart),
         ("io.knative.lambda.command.build.cancel", {"name": "acme/greeter"}, BuildCancel),
+        ("io.knative.lambda.command.function.deploy", DEPLOY, FunctionDeploy),
+        ("io.knative.lambda.command.service.create", DEPLOY, FunctionDeploy),
+        ("io.knative.lambda.command.service.update", {"name": "acme/greeter", "spec": {}}, FunctionDeploy),
+        ("io.knative.lambda.command.function.promote", {"name": "acme/greeter"}, FunctionPromote),
         ("io.knative.lambda.command.function.rollback", {"name": "acme/greeter"}, FunctionRollback),
         ("io.knative.lambda.command.service.delete", {"name": "acme/greeter"}, ServiceDelete),
         ("io.knative.lambda.lifecycle.build.completed", {**IDS, **IMAGE}, BuildComplete),
