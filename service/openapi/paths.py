@@ -54,6 +54,11 @@ def _paths() -> dict[str, Any]:
         "/openapi.json": {
             "get": _operation("openapi", "This document", {200: _of(_JSON, {"type": "object"})})
         },
+        "/asyncapi.json": {
+            "get": _operation(
+                "asyncapi", "The AsyncAPI document of all events", {200: _of(_JSON, {"type": "object"})}
+            )
+        },
         **_schemas(),
         "/async-jobs/stats": {"get": _read("queue", "The queue of events", "Queue")},
         "/functions/{third_party_id}/{parser_id}": {
