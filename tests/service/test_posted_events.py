@@ -68,6 +68,7 @@ def app():
         "api_tokens_file": None,
         "build_rate": Rate(0, 1),
         "third_party_build_rate": Rate(0, 1),
+        "read_rate": Rate(0, 1),
     }
     return create_app(Agreeable(), AppSettings(**values))
 

@@ -1,4 +1,5 @@
 import gc
+from types import SimpleNamespace
 
 import pytest
 
@@ -39,7 +40,7 @@ def environ(monkeypatch):
 
 
 def test_requests_are_not_held_up_by_collecting_what_start_up_made(environ, collector, monkeypatch):
-    monkeypatch.setattr(start, "create", lambda settings: None)
+    monkeypatch.setattr(start, "create", lambda settings: SimpleNamespace(outbox=None))
     monkeypatch.setattr(start, "create_app", lambda automation, settings: None)
     gc.unfreeze()
 
