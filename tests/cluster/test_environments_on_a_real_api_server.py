@@ -98,7 +98,7 @@ def test_every_object_of_an_environment_passes_strict_validation(
 ) -> None:
     objects = declared_objects(environment.state, environment.stack)
 
-    assert len(objects) == 90
+    assert len(objects) == 97
     for manifest in objects:
         server.accepts(manifest)
 
