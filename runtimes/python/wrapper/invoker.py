@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 GRACE_SECONDS = 0.5
 """How long after its time a handler may still end without being taken for stuck."""
 
+_NEVER = float("inf")
+"""When a call is due that the instance was given up for; no thread can wait until then."""
+
 
 @dataclass(slots=True)
 class Outcome:
@@ -123,14 +126,14 @@ class Invoker:
                 for task in [each for each in self._running if each.due <= now]:
                     self._overdue(task)
                 # A call that begins from now on is due a whole timeout later, or says so.
-                dues = [each.due for each in self._running]
+                dues = [each.due for each in self._running if each.due < _NEVER]
                 self._next_look = min(dues, default=now + self._timeout_seconds)
                 self._looked_at.wait(max(0.0, self._next_look - time.monotonic()))
 
     def _overdue(self, task: "_Task") -> None:
         """Give a call up or, the second time, the instance; in a thread that may wait for a slow peer."""
         if task.late is not None:
-            task.due = float("inf")
+            task.due = _NEVER
             action = self._on_stuck
         else:
             task.late, task.due = threading.Event(), task.due + GRACE_SECONDS
