@@ -122,6 +122,10 @@ class Automation:
             self._turns.soon.set()  # a build has come or gone, perhaps
         return reply
 
+    def gate_counts(self) -> Mapping[str, int]:
+        """Return how many plans this process has parked, seen approved and seen expired."""
+        return self._runner.gatekeeper.counts
+
     async def describe(self, function: FunctionId) -> Mapping[str, Any] | None:
         """Return what is recorded of a function as JSON; None if nothing is. Raises PlatformError."""
         return await self._readers.run(lambda: self._described(function))

@@ -22,6 +22,7 @@ def describe(state: FunctionState) -> dict[str, Any]:
         "configuration": _configuration(state.configuration),
         "rollout": _rollout(state.rollout) if state.rollout else None,
         "revisions": [_revision(one) for one in reversed([*state.previous, *present])],
+        "parked": state.parked.as_json() if state.parked else None,
         "events": [_event(one) for one in reversed(state.handled)],
     }
 

@@ -14,6 +14,7 @@ from automation.build_queue import Line
 from automation.configuration import AT_ONCE, PLAIN, Configuration, RolloutPolicy
 from automation.events import BuildRequest, EventMeta, FunctionEvent, FunctionId, Priority, Reply
 from automation.outbox.emission import Emission
+from automation.parked import Parked
 
 
 class BuildStatus(enum.StrEnum):
@@ -213,6 +214,8 @@ class FunctionState:
     """Oldest first; the last few."""
     outbox: tuple[Emission, ...] = ()
     """Events that tell of what is recorded here, in their order; those that are known to be sent are gone."""
+    parked: Parked | None = None
+    """An event whose plan waits for approval; None: there is none."""
 
     @property
     def phase(self) -> Phase:

@@ -82,7 +82,9 @@ class Plan:
         `names` are texts that differ from one sending of an event to the next (a trace, ids that are made of
         the event's); two plans that differ in nothing else have one id.
         """
-        text = json.dumps([self.version, [step.as_json() for step in self.steps]], sort_keys=True)
+        # Recording a state may reorder a stack's resources, and so what would be deleted of them.
+        steps = sorted(self.steps, key=lambda step: (step.type, step.name, step.op))
+        text = json.dumps([self.version, [step.as_json() for step in steps]], sort_keys=True)
         for name in sorted(filter(None, names), key=len, reverse=True):
             # As a word of its own: an event called `e1` has nothing to do with a hash that has these digits.
             text = re.sub(rf"(?<![A-Za-z0-9]){re.escape(json.dumps(name)[1:-1])}(?![A-Za-z0-9])", "*", text)

@@ -11,6 +11,7 @@ from automation.configuration import PLAIN, Configuration, RolloutPolicy, Secret
 from automation.events import FunctionId
 from automation.model import Build, BuildStatus, Cancellation, Deployment, FunctionState, Handled, Rollout
 from automation.outbox.emission import Emission, Kind
+from automation.parked import Parked
 
 VERSION: Final = 1
 _BUILD_TIMES: Final = ("queued_at", "started_at", "completed_at", "lost_at", "failing_since")
@@ -63,6 +64,7 @@ def _state(data: dict[str, Any]) -> FunctionState:
         handled=tuple(_handled(item) for item in data.get("handled", ())),
         cancelled=tuple(_cancellation(item) for item in data.get("cancelled", ())),
         outbox=tuple(_emission(item) for item in data.get("outbox", ())),
+        parked=Parked.from_json(data["parked"]) if "parked" in data else None,
     )
 
 

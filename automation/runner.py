@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
 
-from automation import answers, machine, preparation, record, retry, traffic
+from automation import answers, gates, machine, preparation, record, retry, traffic
 from automation.build_queue import Line
 from automation.builds.keeper import Keeper, NoKeeper
 from automation.description import describe
@@ -28,6 +28,7 @@ from automation.events import (
     FunctionId,
     Reply,
 )
+from automation.gatekeeper import Gatekeeper
 from automation.model import (
     Answer,
     ApplyStack,
@@ -46,6 +47,7 @@ from automation.model import (
     TombstoneExpired,
 )
 from automation.outbox.outbox import Outbox
+from automation.parked import Parked
 from automation.plans import Plan, Step
 from automation.ports import DeploymentEngine, Snapshot, SourceStore
 from automation.preparation import Prepared, Wrappers
@@ -102,13 +104,22 @@ class _Run:
     def feed(self, stimulus: Stimulus) -> Reply | None:
         """Decide on the stimulus and carry the commands out in order; return the answer if there is one."""
         self.event = stimulus.event if isinstance(stimulus, Requested) else self.event
-        self.state, commands = machine.decide(self.state, stimulus, self.now)
+        decided, commands = machine.decide(self.state, stimulus, self.now)
+        self.state = gates.after(self.before, decided)
         if self.outbox:
             self.state = self.outbox.note(self.before, self.state, self.event, self.now)
         reply = None
         for command in commands:
             reply = self._carry_out(command)
         return reply
+
+    def park(self, event: FunctionEvent, parked: Parked) -> None:
+        """Record that an event waits for approval, and change nothing else."""
+        self.event = event
+        self.state = replace(self.before, parked=parked)
+        if self.outbox:
+            self.state = self.outbox.note(self.before, self.state, event, self.now)
+        self._apply(ApplyStack(cause=parked.id, message=f"{parked.type} {parked.id}: parked"))
 
     def _carry_out(self, command: Command) -> Reply | None:
         if isinstance(command, PrepareContext):
@@ -163,7 +174,7 @@ class _Rehearsal(_Run):
     @property
     def plan(self) -> Plan:
         """What was noted."""
-        return Plan(version=self.version, steps=self.steps)
+        return Plan(version=gates.base_version(self.before, self.version), steps=self.steps)
 
     def plan_id(self, meta: EventMeta) -> str:
         """Return what the plan is approved by, with the same event or another one that wants the same."""
@@ -204,6 +215,8 @@ class Runner:
         self._settings = settings
         self._parts = (engine, store, settings, wrappers, destination)
         self._keeper = keeper or NoKeeper()
+        self.gatekeeper = Gatekeeper(settings)
+        """Tells what has become of plans at gates."""
         self._outbox = outbox
         if outbox:
             outbox.settle_with(self.settle)
@@ -222,7 +235,9 @@ class Runner:
     def describe(self, function: FunctionId) -> dict[str, Any] | None:
         """Return what is recorded of a function as JSON; None if nothing is. Raises PlatformError."""
         snapshot = self._engine.outputs(_stack(function))
-        return describe(_state(function, snapshot)) if RECORD in snapshot.outputs else None
+        if RECORD not in snapshot.outputs:
+            return None
+        return describe(gates.lapsed(_state(function, snapshot), self._clock()))
 
     def latest_build(self, function: FunctionId) -> Build | None:
         """Return the build that is recorded last; None if there is none. Raises PlatformError."""
@@ -234,8 +249,9 @@ class Runner:
 
     def _told(self, function: FunctionId, stimulus: BuildTurn | RolloutObserved | TombstoneExpired) -> bool:
         snapshot = self._engine.outputs(_stack(function))
-        before = _state(function, snapshot)
-        run = _Run(*self._parts, self._clock(), snapshot.version, before, self._keeper, self._outbox)
+        now = self._clock()
+        before = gates.lapsed(_state(function, snapshot), now)
+        run = _Run(*self._parts, now, snapshot.version, before, self._keeper, self._outbox)
         run.feed(stimulus)
         return run.state != before
 
@@ -277,16 +293,61 @@ class Runner:
         if self._looked_at(request.event, state):
             snapshot = self._engine.outputs(_stack(function))
             state = _state(function, snapshot)
-        run = _Run(*self._parts, self._clock(), snapshot.version, state, self._keeper, self._outbox)
+        now, meta = self._clock(), request.event.meta
+        state = gates.lapsed(state, now)
+        run = _Run(*self._parts, now, snapshot.version, state, self._keeper, self._outbox)
         with contextlib.closing(run):
-            if request.event.meta.plan_id and not state.find(request.event.meta):
+            if state.find(meta):
+                return _answer(run.feed(request))
+            if meta.plan_id:
                 run.prepared = self._approved(request, run)
-            return _answer(run.feed(request))
+            elif self.gatekeeper.rules and (held := self._held(request, run)):
+                return held
+            reply = _answer(run.feed(request))
+            if state.parked and state.parked.plan_id == meta.plan_id:
+                self.gatekeeper.tell("approved", function, state.parked)
+            return reply
+
+    def _held(self, request: Requested, run: _Run) -> Reply | None:
+        """Return the answer to an event whose plan trips a gate; None, and its context to `run`, if none."""
+        rehearsal, meta = _Rehearsal(*self._parts, run.now, run.version, run.state), request.event.meta
+        with contextlib.ExitStack() as unused:
+            unused.callback(rehearsal.close)
+            reply = _answer(rehearsal.feed(request))
+            plan, plan_id = rehearsal.plan, rehearsal.plan_id(meta)
+            rules = gates.tripped(self.gatekeeper.rules, plan)
+            if not rules:
+                unused.pop_all()
+                run.prepared = rehearsal.prepared
+                return None
+        planned = answers.planned(meta, run.state, rehearsal.state, plan, plan_id, reply)
+        parked = gates.park(meta, plan, plan_id, rules, run.now, self.gatekeeper.seconds)
+        return gates.overtaken(run.state.parked, meta) or self._parked(request, run, planned, parked)
+
+    def _parked(self, request: Requested, run: _Run, planned: Reply, parked: Parked) -> Reply:
+        """Record the event unless it is; what would change objects by that is answered and not recorded."""
+        known, function = run.state.parked, run.state.function
+        if known and known.plan_id == parked.plan_id:
+            return gates.answer(planned, known)
+        if self._engine.preview(_stack(function), function_program(run.state, self._settings)):
+            return gates.answer(planned, parked, recorded=False)
+        run.park(request.event, parked)
+        self.gatekeeper.tell("parked", function, parked)
+        return gates.answer(planned, parked)
+
+    def expire(self, function: FunctionId) -> bool:
+        """Record that a parked event has expired, if it has and that changes nothing else; say if it did.
+
+        Raises PlatformError.
+        """
+        stack, now = _stack(function), self._clock()
+        return self._retried(lambda: self.gatekeeper.expired(self._engine, stack, now))
 
     def _plan(self, function: FunctionId, request: Requested) -> Reply:
         snapshot = self._engine.outputs(_stack(function))
-        before = _state(function, snapshot)
-        rehearsal = _Rehearsal(*self._parts, self._clock(), snapshot.version, before)
+        now = self._clock()
+        before = gates.lapsed(_state(function, snapshot), now)
+        rehearsal = _Rehearsal(*self._parts, now, snapshot.version, before)
         with contextlib.closing(rehearsal):
             reply, meta = _answer(rehearsal.feed(request)), request.event.meta
         return answers.planned(meta, before, rehearsal.state, rehearsal.plan, rehearsal.plan_id(meta), reply)
@@ -300,6 +361,7 @@ class Runner:
             found = rehearsal.plan_id(meta)
             if found == meta.plan_id:
                 unused.pop_all()
+                run.state = run.before = replace(run.state, parked=None)
                 return rehearsal.prepared
             raise PlanOutdated(
                 f"{meta.plan_id} is not what this event would change by now, that is {found}; "

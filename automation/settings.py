@@ -13,6 +13,7 @@ from automation.languages import Language
 from automation.outbox.emission import Kind
 from components import naming
 from components.engines import EMBEDDED
+from components.gate_rules import Rule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +120,10 @@ class AutomationSettings:
     """How new revisions come to their traffic, for functions that do not say it themselves."""
     image_sources: tuple[str, ...] = ()
     """Prefixes of images that deploy events may name, beside those of the registry."""
+    gate_rules: tuple[Rule, ...] = ()
+    """Which plans wait for approval; none: no event is planned before it is carried out."""
+    gate_expiry_seconds: int = 24 * 3600
+    """How long they wait."""
     runtimes_folder: Path = Path(__file__).parent.parent / "runtimes"
     """Folder with the runtime wrappers."""
     workers: int = 8

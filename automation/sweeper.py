@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from automation import machine, record
+from automation import gates, machine, record
 from automation.errors import PlatformError
 from automation.model import FunctionState, Phase, TombstoneExpired
 from automation.outbox.outbox import Outbox
@@ -63,6 +63,8 @@ class Sweeper:
             return False
         state = record.loads(snapshot.outputs[RECORD])
         unsent = self._outbox is not None and self._outbox.found(stack, state, now)
+        if gates.lapsed(state, now) is not state and self._runner.expire(state.function):
+            return True
         if report := lost(state, now, jobs):
             self._observer.report(report)
             _LOG.warning(
@@ -77,6 +79,8 @@ class Sweeper:
 
 def _is_forgotten(state: FunctionState, now: datetime.datetime) -> bool:
     """Whether nothing is left but the memory of something long ago: a deletion, a cancelled build."""
+    if state.parked is not None:
+        return False
     if state.phase is Phase.ABSENT:
         return all(now - seen.at >= machine.TOMBSTONE for seen in state.handled)
     return state.deleted_at is not None and now - state.deleted_at >= machine.TOMBSTONE

@@ -12,6 +12,7 @@ from automation.app import create
 from automation.runner import utc_now
 from service import logs
 from service.app import AppSettings, create_app
+from service.gate_metrics import GateMetrics
 from service.outbox_metrics import OutboxMetrics
 from service.server import Server
 from service.settings import Settings, SettingsError, read
@@ -37,6 +38,8 @@ def main() -> int:
     app = create_app(automation, app_settings(settings))
     if automation.outbox:
         app.state.metrics.registry.register(OutboxMetrics(automation.outbox.numbers, utc_now))
+    if settings.automation.gate_rules:
+        app.state.metrics.registry.register(GateMetrics(automation.gate_counts))
     settle_memory()
     try:
         server = Server(app, settings.http, settings.automation.environment)

@@ -16,6 +16,7 @@ from prometheus_client.exposition import choose_encoder
 from automation.errors import DependencyUnavailable, Fault, PlatformError, Saturated
 from automation.event_parser import FAILURE_REASONS, SERVED, label
 from automation.events import BuildComplete, BuildFailed, BuildStart, Event, Reply
+from automation.gates import PARKED
 from service import VERSION
 from service.cloudevents import Mode
 from service.errors import UnexpectedError
@@ -169,8 +170,8 @@ class Metrics:
             self.dependencies.labels(name).set(state == "ok")
 
     def count_outcome(self, event: Event, reply: Reply) -> None:
-        """Count what an event has led to: a duplicate as nothing but a duplicate, a dry run as nothing."""
-        if event.meta.dry_run:
+        """Count what an event has led to: a duplicate as only that, dry runs and parked events as nothing."""
+        if event.meta.dry_run or reply.status == PARKED:
             return
         if reply.status == SKIPPED:
             self.duplicates.labels(label(event.meta.type)).inc()

@@ -17,6 +17,8 @@ from automation.settings import AutomationSettings
 from components.capacity import CAPACITIES
 from components.emitted import EMITTED
 from components.engines import ENGINES
+from components.gate_rules import InvalidRules, Rule
+from components.gate_rules import parse as parse_rules
 from service import variables as syntax
 from service.rate_limits import UNLIMITED, Rate
 from service.signatures import UNSIGNED, SignatureSettings
@@ -108,6 +110,8 @@ def read(environ: Mapping[str, str]) -> Settings:
         **_build_limits(variables, environment),
         **_storage(variables),
         **_functions(variables),
+        "gate_rules": _gate_rules(variables),
+        "gate_expiry_seconds": variables.count("GATE_EXPIRY_SECONDS", maximum=30 * 24 * 3600),
     }
     if variables.problems:
         raise SettingsError(tuple(variables.problems))
@@ -252,6 +256,16 @@ def _storage(variables: Variables) -> dict[str, Any]:
         "access_key_id": key,
         "secret_access_key": secret,
     }
+
+
+def _gate_rules(variables: Variables) -> tuple[Rule, ...] | None:
+    text = variables.text("GATE_RULES", syntax.ANYTHING)
+    try:
+        return None if text is None else parse_rules(text)
+    except InvalidRules as error:
+        for problem in error.problems:
+            variables.note(f"GATE_RULES: {problem}")
+        return None
 
 
 def _functions(variables: Variables) -> dict[str, Any]:

@@ -58,6 +58,7 @@ IMAGE_SOURCES: Final = _pattern(
     r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,255}(?:,[A-Za-z0-9][A-Za-z0-9._:/-]{0,255})*",
     "registries, with repositories or without, with commas between them",
 )
+ANYTHING: Final = Syntax("any text", lambda text: True)
 PATH: Final = _pattern(r"[^\x00-\x1f]{1,4096}", "a path")
 
 

@@ -45,7 +45,13 @@ class Change:
         if self.event is None:
             return self.before != self.after
         meta = self.event.meta
-        return self.before.find(meta) is None and self.after.find(meta) is not None
+        return self.parks or (self.before.find(meta) is None and self.after.find(meta) is not None)
+
+    @property
+    def parks(self) -> bool:
+        """Whether the event waits for approval from now on."""
+        parked, known = self.after.parked, self.before.parked
+        return parked is not None and (known is None or known.plan_id != parked.plan_id)
 
     @property
     def cause(self) -> EventMeta:
@@ -156,7 +162,9 @@ def _service(change: Change, telling: Telling) -> Iterator[_Told]:
 
 
 def _alerts(change: Change) -> Iterator[_Told]:
-    """A build that failed, and the first one that ended well after that."""
+    """A build that failed, the first one that ended well after that, and a plan that waits for approval."""
+    if change.parks:
+        yield "notification.alert.warning", notices.gate_alert(change.after), Kind.ALERTS
     for build in _ends(change):
         recovered = build.status is BuildStatus.SUCCEEDED and build.failing_since is not None
         if build.status is BuildStatus.FAILED or recovered:
@@ -166,7 +174,7 @@ def _alerts(change: Change) -> Iterator[_Told]:
 
 def _audit(change: Change) -> Iterator[_Told]:
     """Every command that was accepted; what a build reports is nobody's command."""
-    if change.event is None or isinstance(change.event, BuildComplete | BuildFailed):
+    if change.event is None or change.parks or isinstance(change.event, BuildComplete | BuildFailed):
         return
     seen = change.after.find(change.event.meta)
     assert seen is not None

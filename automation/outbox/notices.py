@@ -28,6 +28,23 @@ def build_alert(state: FunctionState, build: Build, now: datetime.datetime) -> d
     }
 
 
+def gate_alert(state: FunctionState) -> dict[str, Any]:
+    """Return the data of an alert about a plan that waits for approval; it ends when the plan expires."""
+    parked, name = state.parked, service_name(state)
+    assert parked is not None
+    return {
+        **named(state),
+        "alertName": "PlanParked",
+        "severity": "warning",
+        "summary": f"a change of {name} waits for approval: it trips {', '.join(parked.rules)}",
+        "description": "; ".join(parked.steps),
+        "labels": {"service": name},
+        "annotations": {"planId": parked.plan_id, "eventId": parked.id, "eventType": parked.type},
+        "startsAt": timestamp(parked.at),
+        "endsAt": timestamp(parked.expires_at),
+    }
+
+
 def change(
     state: FunctionState, event: FunctionEvent, action: str, status: str, now: datetime.datetime
 ) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from components.settings.aws import AwsSettings
 from components.settings.builds import BuildSettings
 from components.settings.delivery import DeliverySettings
 from components.settings.fields import Group, SettingsError, setting
+from components.settings.gates import GateSettings
 from components.settings.gitops import GitopsSettings
 from components.settings.knative import KnativeSettings
 from components.settings.neighbours import NeighbourSettings
@@ -85,6 +86,8 @@ class PlatformSettings(Group):
     """What builds are made with."""
     delivery: DeliverySettings
     """Where the platform's own events go."""
+    gates: GateSettings
+    """Which changes of functions wait for approval."""
     gitops: GitopsSettings
     """What Flux hears of."""
     knative: KnativeSettings

@@ -141,6 +141,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
             "build": nullable(ANY_OBJECT),
             "revision": nullable(COUNT),
             "revisions": listed(ANY_OBJECT),
+            "parked": described(nullable(ANY_OBJECT), "An event whose plan waits for approval."),
             "events": listed(ANY_OBJECT),
         },
         "required": ["third_party_id", "parser_id", "phase", "build", "revision", "revisions", "events"],

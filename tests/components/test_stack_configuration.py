@@ -16,6 +16,7 @@ from components.settings.access import AccessSettings
 from components.settings.aws import AwsSettings
 from components.settings.builds import BuildSettings
 from components.settings.delivery import DeliverySettings
+from components.settings.gates import GateSettings
 from components.settings.gitops import GitopsSettings
 from components.settings.knative import KnativeSettings
 from components.settings.neighbours import NeighbourSettings
@@ -52,6 +53,7 @@ def test_the_defaults_follow_from_the_environment():
         aws=AwsSettings(
             region="us-west-2", account_id="339954290315", oidc_provider_arn="", oidc_issuer_url=""
         ),
+        gates=GateSettings(rules="", expiry_seconds=None),
         gitops=GitopsSettings(
             enabled=False, image="339954290315.dkr.ecr.us-west-2.amazonaws.com/knative-lambdas-stg"
         ),
@@ -265,6 +267,8 @@ def test_every_key_is_taken():
         "serviceSignedPaths": "/, /events",
         "serviceSourceRate": "5",
         "serviceSourceBurst": "6",
+        "gateRules": '[{"name": "big", "when": {"more_than": 9}}]',
+        "gateExpirySeconds": "60",
         "gitopsEnabled": "true",
         "gitopsNamespace": "flux",
         "gitopsReceiver": "cdevents",
@@ -315,6 +319,7 @@ def test_every_key_is_taken():
             dead_letter_uri="https://dead.test/letters",
             dead_letter_replay_seconds=0,
         ),
+        gates=GateSettings(rules='[{"name": "big", "when": {"more_than": 9}}]', expiry_seconds=60),
         gitops=GitopsSettings(
             enabled=True,
             namespace="flux",

@@ -162,6 +162,8 @@ def test_every_variable_reaches_its_setting():
             "RUNTIMES_FOLDER": "/runtimes",
             "WORKERS": "4",
             "QUEUE_LIMIT": "50",
+            "GATE_RULES": '[{"name": "big", "when": {"steps": ["delete"], "more_than": 9}}]',
+            "GATE_EXPIRY_SECONDS": "60",
             "PATH": "ignored",
         }
     )
@@ -230,6 +232,9 @@ def test_every_variable_reaches_its_setting():
         "function_url": "http://{name}.{namespace}.localhost:8081",
         "function_timeout_seconds": "10",
         "function_log_level": "debug",
+        "gate_rules": "({'name': 'big', 'steps': frozenset({'delete'}), 'kinds': frozenset(), "
+        "'more_than': 9, 'rights_widened': False},)",
+        "gate_expiry_seconds": "60",
         "runtimes_folder": "/runtimes",
         "workers": "4",
         "queue_limit": "50",
@@ -288,6 +293,7 @@ BAD = {
     "FUNCTIONS_PROJECT": "a b",
     "WORKERS": "0",
     "QUEUE_LIMIT": "many",
+    "GATE_EXPIRY_SECONDS": "0",
 }
 
 
@@ -304,6 +310,15 @@ def test_all_mistakes_are_reported_at_once():
     names = [problem.partition(":")[0] for problem in problems(**BAD)]
 
     assert sorted(names) == sorted(BAD)
+
+
+def test_all_mistakes_in_gate_rules_are_reported_at_once():
+    found = problems(GATE_RULES='[{"name": "Big", "when": {"kind": "Job"}}]')
+
+    assert [problem.partition(" is ")[0] for problem in found] == [
+        "GATE_RULES: rule 1: name",
+        "GATE_RULES: rule 1: 'kind' means nothing; allowed: steps, kinds, more_than, rights",
+    ]
 
 
 def test_what_has_no_sensible_default_is_asked_for():
