@@ -151,7 +151,7 @@ class Fields:
     def value(self, *names: str) -> Any:
         """Return the value under any of several names for one thing, None if absent.
 
-        Different values under two of the names are a problem.
+        Different values under two of the names are a problem; `1` and `true` are different.
         """
         found = {
             spelling: self._data[spelling]
@@ -163,7 +163,7 @@ class Fields:
             return None
         (chosen, value), *others = found.items()
         for other, contrary in others:
-            if contrary != value:
+            if (type(contrary), contrary) != (type(value), value):
                 self.note(other, f"{shown(contrary)} contradicts {chosen} {shown(value)}; send one of them")
         return value
 

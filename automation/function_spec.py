@@ -49,10 +49,17 @@ _HANDLER: Final = Syntax(
 )
 
 
+_TAG: Final = Syntax(
+    "1 to 128 letters, digits, '_', '.' and '-', neither '.' nor '-' first",
+    lambda text: re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", text) is not None,
+)
+_NAMING: Final = ("name", "namespace", "third_party_id", "organization_id", "parser_id")
+
+
 def identify(meta: EventMeta, fields: Fields) -> FunctionId:
     """Read `metadata.namespace` and `metadata.name` as other commands' `namespace` and `name`."""
     metadata = section(fields, "metadata")
-    named = metadata if metadata.has("name", "namespace", "third_party_id", "parser_id") else fields
+    named = metadata if metadata.has(*_NAMING) else fields
     return identity.from_name(meta, named)
 
 
@@ -129,9 +136,9 @@ def _runtime(runtime: Fields, *, required: bool) -> tuple[str | None, str | None
     """Return language and runtime; versions are those of `languages`, with or without the language."""
     only(runtime, "spec.runtime", "language", "version", "handler")
     language = runtime.choice("language", allowed=tuple(LANGUAGES))
-    if required and not runtime.has("language"):
-        runtime.note("spec.runtime.language", f"missing; send one of {', '.join(LANGUAGES)}")
     version = runtime.value("version")
+    if (required or version is not None) and not runtime.has("language"):
+        runtime.note("spec.runtime.language", f"missing; send one of {', '.join(LANGUAGES)}")
     if required and version is None:
         runtime.note("spec.runtime.version", "missing; send the language's version")
     if language is None or version is None:
@@ -155,7 +162,7 @@ def _source(source: Fields, present: bool, language: str | None) -> dict[str, An
     if not isinstance(kind, str) or kind not in _SOURCES:
         source.note("spec.source.type", f"{shown(kind)} is not allowed; allowed: {', '.join(_SOURCES)}")
         return {}
-    only(source, "spec.source", "type", *_SOURCES)
+    only(source, "spec.source", "type", kind)
     if not source.has(kind):
         source.note(f"spec.source.{kind}", f"missing; type {kind} needs its block")
     block = section(source, kind)
@@ -174,7 +181,7 @@ def _source(source: Fields, present: bool, language: str | None) -> dict[str, An
 def _image(block: Fields) -> str:
     only(block, "spec.source.image", "repository", "tag", "digest", "pull_policy")
     repository = block.required("repository", syntax=syntax.IMAGE)
-    tag = block.text("tag", syntax=syntax.PRINTABLE)
+    tag = block.text("tag", syntax=_TAG)
     digest = block.text("digest", syntax=syntax.DIGEST)
     reference = repository + (f":{tag}" if tag and not digest else "") + (f"@{digest}" if digest else "")
     if repository and not syntax.IMAGE.accepts(reference):

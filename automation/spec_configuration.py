@@ -4,6 +4,7 @@ Pure. `function_spec` reads the rest; every problem is noted, and a field that i
 """
 
 import re
+from itertools import pairwise
 from typing import Any, Final
 
 from automation import event_fields as syntax
@@ -184,11 +185,13 @@ def _secret(fields: Fields, name: str) -> SecretVariable:
 
 def _rollout(rollout: Fields) -> RolloutPolicy:
     only(rollout, "spec.rollout", "steps", "percent", "pause_seconds", "ready_within_seconds")
-    percent = rollout.integer("percent", minimum=1, maximum=99)
+    percent, steps = rollout.integer("percent", minimum=1, maximum=99), _steps(rollout)
+    if rollout.has("percent") and rollout.has("steps"):
+        rollout.note("spec.rollout", "percent and steps are both there; send one of them")
     pause = rollout.integer("pause_seconds", minimum=0, maximum=86_400)
     ready = rollout.integer("ready_within_seconds", minimum=10, maximum=3600)
     return RolloutPolicy(
-        steps=(percent,) if percent is not None else _steps(rollout),
+        steps=steps if percent is None else (percent,),
         pause_seconds=pause or 0,
         ready_within_seconds=AT_ONCE.ready_within_seconds if ready is None else ready,
     )
@@ -198,10 +201,10 @@ def _steps(rollout: Fields) -> tuple[int, ...]:
     value = rollout.value("steps")
     steps = value if isinstance(value, list) else []
     numbers = [step for step in steps if isinstance(step, int) and not isinstance(step, bool)]
-    ascending = all(low < high for low, high in zip([0, *numbers], [*numbers, 100], strict=True))
-    if (value is not None and not isinstance(value, list)) or len(numbers) < len(steps) or not ascending:
-        rollout.note(
-            "spec.rollout.steps", f"{shown(value)} is not allowed; allowed: percents from 1 to 99, rising"
-        )
-        return ()
-    return tuple(numbers)
+    allowed = f"{shown(value)} is not allowed; allowed: percents from 1 to 99, rising"
+    shares = [step for step in numbers if 1 <= step <= 99]
+    if value not in (None, steps) or len(shares) < len(steps):
+        rollout.note("spec.rollout.steps", allowed)
+    elif any(low >= high for low, high in pairwise(shares)):
+        rollout.note("spec.rollout.steps", f"{allowed}; these do not rise")
+    return tuple(shares)

@@ -153,6 +153,12 @@ def test_a_runtime_of_another_language_is_refused():
     )
 
 
+def test_one_and_true_under_two_names_contradict():
+    (problem,) = problems(START, {**IDS, "force_rebuild": True, "force": 1})
+
+    assert "contradicts" in problem
+
+
 @pytest.mark.parametrize("data", [None, {}, [], [IDS], "text", 1, True])
 def test_data_that_is_no_object_with_the_ids_is_refused(data):
     found = problems(START, data)

@@ -8,6 +8,7 @@ import pytest
 from automation import schemas
 from automation.event_types import TYPES
 from automation.languages import LANGUAGES, RUNTIMES
+from automation.spec_configuration import RESERVED
 
 ALL = [(name, version) for name, kind in TYPES.items() for version in kind.versions]
 DEFINITIONS = json.loads((schemas.FOLDER / "definitions.json").read_text())["$defs"]
@@ -59,6 +60,21 @@ def test_the_examples_of_a_definition_fit_it(name):
 def test_schemas_name_the_languages_and_runtimes_that_are_built():
     assert DEFINITIONS["language"]["enum"] == list(LANGUAGES)
     assert DEFINITIONS["runtime"]["enum"] == [each for runtimes in RUNTIMES.values() for each in runtimes]
+
+
+def test_schemas_name_the_versions_that_specifications_may_ask_for():
+    said = [each["enum"] for each in DEFINITIONS["functionRuntime"]["properties"]["version"]["anyOf"]]
+    texts = [[version for version in enum if isinstance(version, str)] for enum in said]
+
+    assert texts == [[*each.outdated, *each.versions, *each.runtimes] for each in LANGUAGES.values()]
+
+
+@pytest.mark.parametrize("name", sorted(RESERVED))
+def test_the_platforms_own_variables_are_not_for_specifications(name):
+    validator = jsonschema.Draft202012Validator(DEFINITIONS["variableName"])
+
+    assert not validator.is_valid(name)
+    assert validator.is_valid(f"{name}_OF_MINE")
 
 
 def test_an_unknown_version_has_no_schema():

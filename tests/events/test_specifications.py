@@ -159,11 +159,37 @@ def test_an_update_decides_only_the_sections_that_it_has():
         ({"rollout": {"steps": [50, 10]}}, "spec.rollout.steps: a list is not allowed"),
         ({"rollout": {"steps": [True]}}, "spec.rollout.steps: a list is not allowed"),
         ({"rollout": {"maxFailedPercent": 5}}, "spec.rollout.maxFailedPercent: is not known"),
+        ({"rollout": {"steps": [0, 10]}}, "spec.rollout.steps: a list is not allowed"),
+        ({"rollout": {"steps": 10}}, "spec.rollout.steps: 10 is not allowed"),
+        (
+            {"rollout": {"steps": [10], "percent": 10}},
+            "spec.rollout: percent and steps are both there; send one of them",
+        ),
+        (
+            {"source": {**SPEC["source"], "inline": {"code": "x"}}},
+            "spec.source.inline: is not known; allowed: type, s3",
+        ),
+        (
+            {"source": {"type": "image", "image": {"repository": "r.example/a", "tag": "-v1"}}},
+            'tag: "-v1" is not allowed; allowed: 1 to 128 letters',
+        ),
         ({"secret": {}}, "spec.secret: is not known"),
     ],
 )
 def test_a_mistake_is_named_with_what_is_allowed(sections, problem):
     assert any(problem in found for found in problems(with_spec(**sections))), problems(with_spec(**sections))
+
+
+def test_an_update_cannot_name_a_version_of_no_language():
+    (problem,) = problems({"runtime": {"version": "3.12"}}, kind="command.service.update")
+
+    assert problem.startswith("spec.runtime.language: missing; send one of python, nodejs, go")
+
+
+def test_a_third_party_alone_in_the_metadata_is_not_overlooked():
+    (problem,) = problems(SPEC, metadata={"organizationId": "acme"})
+
+    assert problem.startswith("parser_id: missing")
 
 
 def test_all_mistakes_are_told_at_once():
