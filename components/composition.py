@@ -145,7 +145,12 @@ def service(
         push_secret=PUSH_SECRET if args.secrets.holds(REGISTRY) else registry.push_secret,
         insecure_registry=args.registry.insecure,
         tls=args.tls.enabled,
-        variables={**args.builds.variables(), **args.registry.variables(), **args.gates.variables()},
+        variables={
+            **args.builds.variables(),
+            **args.functions.variables(),
+            **args.registry.variables(),
+            **args.gates.variables(),
+        },
         region=args.aws.region,
         storage_endpoint=args.storage.endpoint,
         source_bucket=storage.source_bucket,

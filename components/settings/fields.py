@@ -67,14 +67,15 @@ def camel(name: str) -> str:
 
 
 def _joined(text: str) -> str:
-    """Return a YAML list of texts, which Pulumi hands over as JSON, as readers take lists: by commas."""
+    """Return a YAML list of texts or of whole numbers, which Pulumi hands over as JSON, parted by commas."""
     if not text.startswith("["):
         return text
     try:
         items = json.loads(text)
     except ValueError:
         return text
-    return ",".join(items) if all(isinstance(item, str) for item in items) else text
+    kinds = {type(item) for item in items}
+    return ",".join(map(str, items)) if kinds <= {str} or kinds == {int} else text
 
 
 S = TypeVar("S", bound=Group)

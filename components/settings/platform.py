@@ -21,6 +21,7 @@ from components.settings.aws import AwsSettings
 from components.settings.builds import BuildSettings
 from components.settings.delivery import DeliverySettings
 from components.settings.fields import Group, SettingsError, setting
+from components.settings.functions import FunctionSettings
 from components.settings.gates import GateSettings
 from components.settings.gitops import GitopsSettings
 from components.settings.knative import KnativeSettings
@@ -88,6 +89,8 @@ class PlatformSettings(Group):
     """Where the platform's own events go."""
     gates: GateSettings
     """Which changes of functions wait for approval."""
+    functions: FunctionSettings
+    """What specifications of functions leave to the environment."""
     gitops: GitopsSettings
     """What Flux hears of."""
     knative: KnativeSettings
@@ -131,6 +134,7 @@ class PlatformSettings(Group):
             ),
             f"serviceImage {self.service_image}": elsewhere,
             f"buildExecutorImage {self.builds.executor_image}": elsewhere,
+            **{f"functionImageSources {source}": "add it" for source in self.functions.image_sources},
         }
         known = tuple(f"{allowed}/" for allowed in self.allowed_registries)
         return [

@@ -30,6 +30,7 @@ _IMAGE: Final = re.compile(
     r"([A-Za-z0-9.-]+(:\d{1,5})?/)?[a-z0-9]+([._/-]+[a-z0-9]+)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?"
     r"(@sha256:[0-9a-f]{64})?"
 )
+_SHARE: Final = re.compile(r"[1-9][0-9]?")
 _MAX_COUNT: Final = 100_000
 _MAX_DAYS: Final = 3650
 
@@ -196,6 +197,26 @@ def count(value: str) -> int:
     if not (value.isascii() and value.isdigit() and 1 <= int(value[:9]) <= _MAX_COUNT):
         raise ValueError(f"give a whole number from 1 to {_MAX_COUNT}, or leave it out")
     return int(value)
+
+
+def within(least: int, most: int) -> Callable[[str], int]:
+    """Return a reader of whole numbers within these bounds, both included."""
+
+    def read(value: str) -> int:
+        if not (value.isascii() and value.isdecimal() and least <= int(value[:9]) <= most):
+            raise ValueError(f"give a whole number from {least} to {most}, or leave it out")
+        return int(value)
+
+    return read
+
+
+def percents(value: str) -> tuple[int, ...]:
+    """Return shares below the whole, in percent, from a rising list separated by commas."""
+    parts = [part.strip() for part in value.split(",")]
+    shares = tuple(int(part) if _SHARE.fullmatch(part) else 0 for part in parts)
+    if 0 in shares or list(shares) != sorted(set(shares)):
+        raise ValueError("give percents from 1 to 99, rising, separated by commas, such as 10,50")
+    return shares
 
 
 def registries(value: str) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 import pulumi
 import pytest
 
+from automation.configuration import RolloutPolicy
 from components import naming
 from components.capacity import CAPACITIES
 from components.manifests import kaniko
@@ -279,6 +280,27 @@ def test_an_environments_defaults_start_the_service(environment):
     assert settings.automation.source_bucket == naming.source_bucket(environment)
     assert settings.automation.access_key_id == ""
     assert settings.automation.emits == {"lifecycle", "alerts", "audit"}
+
+
+def test_what_the_stack_says_of_rollouts_and_image_sources_reaches_the_service():
+    from components.platform import Platform
+
+    given = PlatformSettings.parse(
+        {
+            "environment": "dev",
+            "functionRolloutSteps": "[10, 50]",
+            "functionRolloutPauseSeconds": "60",
+            "functionRolloutReadySeconds": "120",
+            "functionImageSources": "gcr.io/knative-releases/samples",
+        }
+    )
+    whole = declare(lambda: Platform("platform", given))
+    (only,) = whole.inputs("platform-service-deployment")["spec"]["template"]["spec"]["containers"]
+
+    told = read({item["name"]: item.get("value", given.namespace) for item in only["env"]}).automation
+
+    assert told.rollout == RolloutPolicy(steps=(10, 50), pause_seconds=60, ready_within_seconds=120)
+    assert told.image_sources == ("gcr.io/knative-releases/samples",)
 
 
 def test_the_passphrase_is_a_secret_that_only_a_secret_holds():

@@ -16,6 +16,7 @@ from components.settings.access import AccessSettings
 from components.settings.aws import AwsSettings
 from components.settings.builds import BuildSettings
 from components.settings.delivery import DeliverySettings
+from components.settings.functions import FunctionSettings
 from components.settings.gates import GateSettings
 from components.settings.gitops import GitopsSettings
 from components.settings.knative import KnativeSettings
@@ -54,6 +55,9 @@ def test_the_defaults_follow_from_the_environment():
             region="us-west-2", account_id="339954290315", oidc_provider_arn="", oidc_issuer_url=""
         ),
         gates=GateSettings(rules="", expiry_seconds=None),
+        functions=FunctionSettings(
+            rollout_steps=(), rollout_pause_seconds=None, rollout_ready_seconds=None, image_sources=()
+        ),
         gitops=GitopsSettings(
             enabled=False, image="339954290315.dkr.ecr.us-west-2.amazonaws.com/knative-lambdas-stg"
         ),
@@ -233,6 +237,10 @@ def test_every_key_is_taken():
         "buildMaxFiles": "11",
         "buildMaxFileMib": "12",
         "buildMaxTotalMib": "13",
+        "functionRolloutSteps": "10, 50",
+        "functionRolloutPauseSeconds": "60",
+        "functionRolloutReadySeconds": "120",
+        "functionImageSources": "registry.test:5000/team, ghcr.io/owner/images",
         "serviceImage": "ghcr.io/owner/service:1",
         "serviceReplicas": "2",
         "serviceMaxReplicas": "4",
@@ -320,6 +328,12 @@ def test_every_key_is_taken():
             dead_letter_replay_seconds=0,
         ),
         gates=GateSettings(rules='[{"name": "big", "when": {"more_than": 9}}]', expiry_seconds=60),
+        functions=FunctionSettings(
+            rollout_steps=(10, 50),
+            rollout_pause_seconds=60,
+            rollout_ready_seconds=120,
+            image_sources=("registry.test:5000/team", "ghcr.io/owner/images"),
+        ),
         gitops=GitopsSettings(
             enabled=True,
             namespace="flux",
@@ -467,6 +481,34 @@ def test_every_key_is_taken():
             {"environment": "dev", "gitopsSecurityResources": "Kustomization/X"},
             "'Kustomization/X' is none of Flux's",
             id="flux-name",
+        ),
+        *(
+            pytest.param(
+                {"environment": "dev", "functionRolloutSteps": steps},
+                "functionRolloutSteps is '.*': give percents from 1 to 99, rising",
+                id=f"steps-{steps}",
+            )
+            for steps in ("50,10", "10,10", "0", "100", "10,", "a", "1.5")
+        ),
+        pytest.param(
+            {"environment": "dev", "functionRolloutPauseSeconds": "60"},
+            "functionRolloutPauseSeconds is '60', but there are no steps: set functionRolloutSteps",
+            id="pause-of-nothing",
+        ),
+        pytest.param(
+            {"environment": "dev", "functionRolloutReadySeconds": "9"},
+            "functionRolloutReadySeconds is '9': give a whole number from 10 to 3600",
+            id="ready",
+        ),
+        pytest.param(
+            {"environment": "dev", "functionImageSources": "https://mirror.test"},
+            "functionImageSources is 'https://mirror.test': 'https://mirror.test' is no registry",
+            id="image-sources",
+        ),
+        pytest.param(
+            {"environment": "dev", "functionImageSources": "mirror.test/team"},
+            "allowedRegistries is .*, which leaves out functionImageSources mirror.test/team: add it",
+            id="image-sources-not-allowed",
         ),
         pytest.param(
             {"environment": "dev", "gitopsImage": "registry.test"},
