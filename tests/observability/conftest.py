@@ -15,8 +15,11 @@ import yaml
 from automation.errors import DependencyUnavailable, DeployFailed, InvalidEvent, Saturated
 from automation.event_parser import FAILURE_REASONS, SERVED
 from automation.events import Reply
+from automation.outbox.outbox import Numbers
+from automation.runner import utc_now
 from components.manifests.observability.scope import Scope
 from service.app import AppSettings, create_app
+from service.outbox_metrics import OutboxMetrics
 from service.rate_limits import Rate
 from tests.observability.exposed import Series, series
 from tests.runtime_python.wrapper_process import Function
@@ -80,6 +83,7 @@ async def _served() -> Series:
         read_rate=Rate(0, 1),
     )
     app = create_app(automation, settings)
+    app.state.metrics.registry.register(OutboxMetrics(lambda: Numbers({}, 0, None), utc_now))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service") as client:
         for event_type in SERVED:
             await _post(client, event_type)
