@@ -65,6 +65,7 @@ def test_a_stuck_handler_is_answered_in_time_and_its_instance_is_replaced(run: S
         record["level"] == "error" and "cannot be stopped" in record["message"]
         for record in function.records()
     )
+    assert not [line for line in function.lines if not line.startswith("{") and line != "hanging"]
 
 
 def test_other_calls_finish_before_a_stuck_instance_ends(run: Start, pool) -> None:
