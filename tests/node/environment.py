@@ -59,6 +59,13 @@ class Environment:
         with urllib.request.urlopen(request, timeout=10) as response:
             return json.load(response)
 
+    def log(self, build_id: str, seconds: float = 90) -> str:
+        """Follow a build's log to its end over REST; return its lines."""
+        headers = {"Authorization": f"Bearer {TOKEN}", "Accept": "text/plain"}
+        request = urllib.request.Request(f"{self.relay.target}/builds/{build_id}/logs", headers=headers)
+        with urllib.request.urlopen(request, timeout=seconds) as response:
+            return response.read().decode()
+
     def reported(self, type_: str, parser: str) -> Delivered | None:
         """What a monitor has told of a parser's build; None while there is nothing."""
         wanted = f"network.notifi.lambda.{type_}"

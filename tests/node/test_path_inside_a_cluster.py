@@ -86,6 +86,22 @@ def test_a_build_that_fails_is_reported_by_its_monitor_with_the_log(environment:
     eventually(lambda: not environment.pods("build", "broken"))
 
 
+def test_a_build_waits_suspended_for_its_turn_and_its_log_is_followed_to_its_end(
+    environment: Environment,
+) -> None:
+    environment.put_code("followed", parser_py=CODE)
+    started = environment.send("build.start", "followed")
+
+    log = environment.log(started["build_id"])
+
+    assert "FROM " in log
+    assert f"Pushed {started['image_uri']}@sha256:" in log
+    job = environment.get(f"/apis/batch/v1/namespaces/{{}}/jobs/{started['job_name']}")
+    told = {one["type"]: (one["status"], one["reason"]) for one in job["status"]["conditions"]}
+    assert told["Suspended"] == ("False", "JobResumed")
+    assert environment.log(started["build_id"]) == log, "kept as it was"
+
+
 def test_the_monitor_reports_within_seconds_and_within_its_memory(environment: Environment) -> None:
     environment.put_code("watched", parser_py=CODE)
     environment.send("build.start", "watched")
