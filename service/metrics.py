@@ -15,7 +15,7 @@ from prometheus_client.exposition import choose_encoder
 
 from automation.errors import DependencyUnavailable, Fault, PlatformError, Saturated
 from automation.event_parser import FAILURE_REASONS, SERVED, label
-from automation.events import BuildComplete, BuildFailed, BuildStart, Event, Reply
+from automation.events import BuildComplete, BuildFailed, BuildStart, Event, FunctionDeploy, Reply
 from automation.gates import PARKED
 from service import VERSION
 from service.cloudevents import Mode
@@ -43,6 +43,13 @@ OTHER_REASON: Final = "other"
 
 SKIPPED: Final = "skipped"
 """The reply status of an event that was carried out before."""
+
+
+def _asks_for_a_build(event: Event) -> bool:
+    """Say whether code is to be built: an image and a configuration are rolled out as they are."""
+    return isinstance(event, BuildStart) or (
+        isinstance(event, FunctionDeploy) and event.has_source and not event.image
+    )
 
 
 class Metrics:
@@ -89,7 +96,7 @@ class Metrics:
 
     def _build_metrics(self) -> None:
         self.build_requests = self._counter(
-            "build_requests_total", "build.start events, by outcome.", "status"
+            "build_requests_total", "Events that ask for a build, by outcome.", "status"
         )
         self.rate_limited = self._counter("rate_limit_rejected_total", "Events beyond a rate.", "limit_type")
         self.builds = self._counter("builds_total", "Builds that ended.", "status")
@@ -175,7 +182,7 @@ class Metrics:
             return
         if reply.status == SKIPPED:
             self.duplicates.labels(label(event.meta.type)).inc()
-        elif isinstance(event, BuildStart):
+        elif _asks_for_a_build(event):
             self.build_requests.labels("success").inc()
         elif isinstance(event, BuildComplete):
             self._count_build("success", event.duration_seconds)
@@ -187,7 +194,7 @@ class Metrics:
 
     def count_failure(self, event: Event) -> None:
         """Count an event that could not be carried out; a dry run was never to be."""
-        if isinstance(event, BuildStart) and not event.meta.dry_run:
+        if _asks_for_a_build(event) and not event.meta.dry_run:
             self.build_requests.labels("error").inc()
 
     def render(self, accept: str) -> tuple[bytes, str]:

@@ -71,6 +71,25 @@ async def test_builds_are_counted_by_their_outcome(client, app, binary):
     assert value(app, "build_duration_seconds_sum", status="success") == 42
 
 
+@pytest.mark.parametrize(
+    ("kind", "spec", "builds"),
+    [
+        ("function.deploy", {"type": "inline", "inline": {"code": "def handler(event): ..."}}, 1),
+        ("function.deploy", {"type": "image", "image": {"repository": "registry.test/a"}}, 0),
+        ("service.update", None, 0),
+    ],
+)
+async def test_a_specification_asks_for_a_build_if_it_has_code(client, app, binary, kind, spec, builds):
+    runtime = {"language": "python", "version": "3.12"}
+    data = {"metadata": {"name": "greeter", "namespace": "acme"}, "spec": {"timeoutSeconds": 9}}
+    data["spec"] |= {"source": spec, "runtime": runtime} if spec else {}
+
+    answer = await client.post("/", **binary(f"io.knative.lambda.command.{kind}", data))
+
+    assert answer.status_code < 300
+    assert value(app, "build_requests_total", status="success") == builds
+
+
 @pytest.mark.parametrize("reply", [Reply(status="planned", message=""), Saturated("full")])
 @pytest.mark.parametrize("kind", ["start", "complete", "failed"])
 async def test_a_dry_run_counts_as_no_build(client, app, automation, binary, kind, reply):
