@@ -28,6 +28,7 @@ from automation.rollout_watch import RolloutWatch, ServiceObserver
 from automation.runner import Runner, utc_now
 from automation.settings import AutomationSettings
 from automation.sweeper import Sweeper
+from automation.tracing import OFF, Tracer
 from automation.usher import Usher
 from automation.worker import Stats, Worker
 
@@ -211,7 +212,7 @@ class _Rounds:
             self.soon.clear()
 
 
-def create(settings: AutomationSettings) -> Automation:
+def create(settings: AutomationSettings, tracer: Tracer = OFF) -> Automation:
     """Return the automation that the settings call for. Raises ValueError for an engine that there is not."""
     # The adapters bring boto3 and the engine: only who needs them pays for them.
     from automation.adapters import ecr, engines, event_sinks, wrappers
@@ -229,7 +230,8 @@ def create(settings: AutomationSettings) -> Automation:
     services = KubernetesFunctions(settings)
     kept = Archive(S3Objects(settings)), KubernetesLogs(settings)
     destination = ecr.create(settings)
-    return assemble(settings, engine, S3Store(settings), files, observer, services, kept, outbox, destination)
+    store = S3Store(settings)
+    return assemble(settings, engine, store, files, observer, services, kept, outbox, destination, tracer)
 
 
 def assemble(
@@ -242,6 +244,7 @@ def assemble(
     kept: tuple[Archive, LiveLogs] | None = None,
     outbox: Outbox | None = None,
     destination: Destination = OPEN,
+    tracer: Tracer = OFF,
 ) -> Automation:
     """Return an automation over the given adapters; without `kept` nothing is kept of builds."""
     keeper = BuildKeeper(*kept, utc_now) if kept else None
@@ -262,8 +265,9 @@ def assemble(
         line=usher.line,
         outbox=outbox,
         look=watch.look,
+        tracer=tracer,
     )
-    worker = Worker(runner.handle, threads=settings.workers, limit=settings.queue_limit)
+    worker = Worker(runner.handle, threads=settings.workers, limit=settings.queue_limit, tracer=tracer)
     checks = {"storage": store.check, "state": engine.check}
     reconciler = Reconciler(observer, runner.latest_build, utc_now)
 

@@ -310,5 +310,8 @@ _RULES: Final[Mapping[str, Rule]] = MappingProxyType(
 SERVED: Final = tuple(_RULES)
 """Every type that is accepted."""
 
+COUNTED: Final = frozenset(name for name, rule in _RULES.items() if rule.build in _NOTICES)
+"""Types that are counted and cause no work."""
+
 NOT_SERVED: Final = frozenset(TYPES) - frozenset(SERVED)
 """Types of the contract that nothing here carries out when they are sent; they are refused by name."""

@@ -9,7 +9,7 @@ import datetime
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
 
@@ -53,6 +53,7 @@ from automation.ports import DeploymentEngine, Snapshot, SourceStore
 from automation.preparation import Prepared, Wrappers
 from automation.program import RECORD, function_name, function_program
 from automation.settings import AutomationSettings
+from automation.tracing import OFF, Tracer
 from components import naming
 
 _LOG: Final = logging.getLogger(__name__)
@@ -61,6 +62,14 @@ Look = Callable[[FunctionId], RolloutObserved | None]
 """Returns how a function's Knative Service stands; None if that says nothing. Raises PlatformError."""
 
 _Result = TypeVar("_Result")
+
+_SPANS: Final[Mapping[type[Command], str]] = {
+    PrepareContext: "prepare context",
+    StoreContext: "store context",
+    ApplyStack: "update stack",
+    RemoveContexts: "remove contexts",
+    RemoveStack: "remove stack",
+}
 
 Clock = Callable[[], datetime.datetime]
 """Tells the time, with a time zone."""
@@ -86,6 +95,7 @@ class _Run:
     state: FunctionState
     keeper: Keeper = field(default_factory=NoKeeper)
     outbox: Outbox | None = None
+    tracer: Tracer = OFF
     before: FunctionState = field(init=False)
     """As the stack has it."""
     prepared: Prepared | None = None
@@ -104,8 +114,9 @@ class _Run:
     def feed(self, stimulus: Stimulus) -> Reply | None:
         """Decide on the stimulus and carry the commands out in order; return the answer if there is one."""
         self.event = stimulus.event if isinstance(stimulus, Requested) else self.event
-        decided, commands = machine.decide(self.state, stimulus, self.now)
-        self.state = gates.after(self.before, decided)
+        with self.tracer.span("decide"):
+            decided, commands = machine.decide(self.state, stimulus, self.now)
+            self.state = gates.after(self.before, decided)
         if self.outbox:
             self.state = self.outbox.note(self.before, self.state, self.event, self.now)
         reply = None
@@ -122,12 +133,14 @@ class _Run:
         self._apply(ApplyStack(cause=parked.id, message=f"{parked.type} {parked.id}: parked"))
 
     def _carry_out(self, command: Command) -> Reply | None:
-        if isinstance(command, PrepareContext):
-            return self.feed(self._prepare(command))
         if isinstance(command, Answer):
             return self._with_url(command.reply)
-        self._do(command)
-        return None
+        with self.tracer.span(_SPANS[type(command)]):
+            if not isinstance(command, PrepareContext):
+                self._do(command)
+                return None
+            ready = self._prepare(command)
+        return self.feed(ready)
 
     def _do(self, command: StoreContext | ApplyStack | RemoveContexts | RemoveStack) -> None:
         """Change what the command says."""
@@ -207,8 +220,10 @@ class Runner:
         line: Callable[[], Line | None] = lambda: None,
         outbox: Outbox | None = None,
         look: Look = lambda function: None,
+        tracer: Tracer = OFF,
     ) -> None:
         self._engine = engine
+        self._tracer = tracer
         self._line = line
         self._look = look
         self._clock = clock
@@ -288,14 +303,16 @@ class Runner:
             time.sleep(outcome.delay_seconds)
 
     def _once(self, function: FunctionId, request: Requested) -> Reply:
-        snapshot = self._engine.outputs(_stack(function))
+        tracer = self._tracer
+        with tracer.span("read stack"):
+            snapshot = self._engine.outputs(_stack(function))
         state = _state(function, snapshot)
         if self._looked_at(request.event, state):
             snapshot = self._engine.outputs(_stack(function))
             state = _state(function, snapshot)
         now, meta = self._clock(), request.event.meta
         state = gates.lapsed(state, now)
-        run = _Run(*self._parts, now, snapshot.version, state, self._keeper, self._outbox)
+        run = _Run(*self._parts, now, snapshot.version, state, self._keeper, self._outbox, tracer)
         with contextlib.closing(run):
             if state.find(meta):
                 return _answer(run.feed(request))

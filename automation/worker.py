@@ -6,6 +6,7 @@ newer one makes pointless are not carried out; they are answered once the newer 
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ from typing import Final
 from automation import answers
 from automation.errors import DependencyUnavailable, DeployFailed, PlatformError, Saturated
 from automation.events import BuildStart, EventMeta, FunctionEvent, FunctionId, Reply
+from automation.tracing import OFF, Tracer
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -43,6 +45,7 @@ class _Item:
     event: FunctionEvent
     answer: asyncio.Future[Reply]
     supersedes: "list[_Item]" = field(default_factory=list)
+    queued_ns: int = field(default_factory=time.time_ns)
 
     def resolve(self, reply: Reply) -> None:
         """Answer, if anybody still waits."""
@@ -58,8 +61,9 @@ class _Item:
 class Worker:
     """Takes events, hands each to a thread when its turn comes, and gives the answers back."""
 
-    def __init__(self, handle: Handle, *, threads: int, limit: int) -> None:
+    def __init__(self, handle: Handle, *, threads: int, limit: int, tracer: Tracer = OFF) -> None:
         self._handle = handle
+        self._tracer = tracer
         self._limit = limit
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="function")
         self._threads = threads
@@ -129,7 +133,7 @@ class Worker:
         self._running += 1
         try:
             loop = asyncio.get_running_loop()
-            reply = await loop.run_in_executor(self._pool, self._guarded, item.event, metas)
+            reply = await loop.run_in_executor(self._pool, self._traced, item, metas)
         except PlatformError as error:
             item.fail(error)
             queue.extendleft(reversed(item.supersedes))
@@ -139,6 +143,14 @@ class Worker:
                 older.resolve(answers.superseded_request(older.event.meta, by=item.event.meta))
         finally:
             self._running -= 1
+
+    def _traced(self, item: _Item, superseded: tuple[EventMeta, ...]) -> Reply:
+        """Carry an event out, telling its trace of the wait and of the work."""
+        parent = item.event.meta.traceparent
+        with self._tracer.span("wait in queue", parent=parent, began_ns=item.queued_ns):
+            pass  # the wait has just ended
+        with self._tracer.span("carry out", parent=parent):
+            return self._guarded(item.event, superseded)
 
     def _guarded(self, event: FunctionEvent, superseded: tuple[EventMeta, ...]) -> Reply:
         """Let only our own errors out: a defect in one event must not end the queue of its function."""

@@ -10,12 +10,13 @@ from typing import Final
 
 from automation.app import create
 from automation.runner import utc_now
+from automation.tracing import OFF, Tracer
 from service import logs
 from service.app import AppSettings, create_app
 from service.gate_metrics import GateMetrics
 from service.outbox_metrics import OutboxMetrics
 from service.server import Server
-from service.settings import Settings, SettingsError, read
+from service.settings import Settings, SettingsError, TracingSettings, read
 from service.tls import CertificateUnusable
 
 _YOUNG_OBJECTS: Final = 20_000
@@ -30,12 +31,13 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     logs.configure(settings.log_level)
+    tracer = tracer_of(settings.tracing)
     try:
-        automation = create(settings.automation)
+        automation = create(settings.automation, tracer)
     except ValueError as error:  # an engine or a state backend that is known, but not built yet
         sys.stderr.write(f"{error}\n")
         return 2
-    app = create_app(automation, app_settings(settings))
+    app = create_app(automation, app_settings(settings), tracer)
     if automation.outbox:
         app.state.metrics.registry.register(OutboxMetrics(automation.outbox.numbers, utc_now))
     if settings.automation.gate_rules:
@@ -60,6 +62,15 @@ def settle_memory() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG_OBJECTS, 20, 50)
+
+
+def tracer_of(settings: TracingSettings | None) -> Tracer:
+    """Return what records spans, if they are to be sent anywhere."""
+    if settings is None:
+        return OFF
+    from service import tracing  # the exporters' modules are for who uses them
+
+    return tracing.create(settings)
 
 
 def app_settings(settings: Settings) -> AppSettings:

@@ -1,5 +1,6 @@
 """The Starlette application: routes, and the HTTP handler at the head of the pipeline."""
 
+import asyncio
 import contextlib
 import functools
 import time
@@ -15,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from automation.tracing import OFF, Tracer
 from service import openapi, rest, schemas
 from service.boundary import Boundary
 from service.handlers import CloudEventHandler, EventHandler
@@ -32,6 +34,9 @@ ReadBody = Callable[[Request], Awaitable[bytes]]
 
 MIN_CLOSE_SECONDS: Final = 1.0
 """What automation gets to close even when requests have used up the grace."""
+
+MAX_FLUSH_SECONDS: Final = 5.0
+"""How long the end waits for a collector to take the last spans."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +86,7 @@ class HttpHandler:
         return Response(answer.body, answer.status, headers={**answer.headers, **closing})
 
 
-def create_app(automation: Automation, settings: AppSettings) -> Starlette:
+def create_app(automation: Automation, settings: AppSettings, tracer: Tracer = OFF) -> Starlette:
     """Return the application: `app.state.health` takes it out of service, its lifespan ends automation."""
     metrics = Metrics()
     metrics.watch(lambda: automation.stats)
@@ -93,7 +98,7 @@ def create_app(automation: Automation, settings: AppSettings) -> Starlette:
     read = functools.partial(
         read_body, limit_bytes=settings.max_body_bytes, timeout_seconds=settings.body_timeout_seconds
     )
-    cloud_events = CloudEventHandler(events, metrics, source=settings.source)
+    cloud_events = CloudEventHandler(events, metrics, source=settings.source, tracer=tracer)
     handler = HttpHandler(cloud_events, health, Signatures(settings.signatures, time.time), read)
 
     async def scrape(request: Request) -> Response:
@@ -119,7 +124,7 @@ def create_app(automation: Automation, settings: AppSettings) -> Starlette:
         routes=routes,
         middleware=[Middleware(Boundary, metrics=metrics, paths=[route.path for route in routes])],
         exception_handlers={HTTPException: refuse_routing},
-        lifespan=lambda app: _ending(automation, events, health, settings.shutdown_grace_seconds),
+        lifespan=lambda app: _ending(automation, events, health, settings.shutdown_grace_seconds, tracer),
     )
     app.router.redirect_slashes = False
     app.state.health = health
@@ -129,12 +134,14 @@ def create_app(automation: Automation, settings: AppSettings) -> Starlette:
 
 @contextlib.asynccontextmanager
 async def _ending(
-    automation: Automation, events: EventHandler, health: Health, grace_seconds: float
+    automation: Automation, events: EventHandler, health: Health, grace_seconds: float, tracer: Tracer
 ) -> AsyncIterator[None]:
-    """Close automation at the application's end, within the grace that began when draining began."""
+    """Close automation at the application's end, within the grace since draining began; then send spans."""
     try:
         yield
     finally:
         deadline = health.drain() + grace_seconds
         await events.drain(max(0.0, deadline - time.monotonic()))
         await automation.close(max(MIN_CLOSE_SECONDS, deadline - time.monotonic()))
+        left = min(MAX_FLUSH_SECONDS, max(MIN_CLOSE_SECONDS, deadline - time.monotonic()))
+        await asyncio.to_thread(tracer.close, left)

@@ -13,8 +13,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from automation.errors import InvalidEvent, PlatformError
-from automation.event_parser import parse
+from automation.event_parser import COUNTED, label, parse
 from automation.events import BuildRequest, Event, Reply
+from automation.tracing import OFF, Span, Tracer
 from service.cloudevents import Received, answer_body, decode, decode_batch, encode_reply, is_batch
 from service.errors import WorkContinues, error_body
 from service.logs import current_trail, fields, level_of
@@ -123,8 +124,9 @@ class _Result:
 class CloudEventHandler:
     """Decodes HTTP messages into events, passes them to an event handler, and encodes the replies."""
 
-    def __init__(self, events: EventHandler, metrics: Metrics, *, source: str) -> None:
+    def __init__(self, events: EventHandler, metrics: Metrics, *, source: str, tracer: Tracer = OFF) -> None:
         self._events = events
+        self._tracer = tracer
         self._metrics = metrics
         self._source = source
 
@@ -140,9 +142,22 @@ class CloudEventHandler:
     async def carry_out(self, received: Received, trail: Trail) -> tuple[Event, Reply]:
         """Count one event and have it carried out; return it with the reply. Raises PlatformError."""
         trail.adopt(received.attributes)
-        self._metrics.count_event(received.attributes["type"], received.mode)
-        with self._metrics.answering(received.attributes["type"]):
-            return await self._events.handle(received, trail)
+        event_type = received.attributes["type"]
+        self._metrics.count_event(event_type, received.mode)
+        begins = trail.traceparent or event_type not in COUNTED
+        serving = (self._tracer if begins else OFF).span(
+            f"CloudEvents Process {label(event_type)}",
+            parent=trail.traceparent,
+            began_ns=trail.began_ns,
+            serves=True,
+        )
+        with serving as span, self._metrics.answering(event_type):
+            # What the event brings about from here on, its build's Job too, is a child of the span.
+            trail.traceparent = span.traceparent or trail.traceparent
+            span.tell(_described(received, trail))
+            event, reply = await self._events.handle(received, trail)
+            _tell_outcome(span, event, reply)
+            return event, reply
 
     async def _handle_batch(self, batch: list[Received | InvalidEvent], trail: Trail) -> Answer:
         """Have all events carried out, those of one function in their order, and tell of each."""
@@ -169,6 +184,21 @@ class CloudEventHandler:
             trail.note(error)
             return _Result(error.status, error_body(error, trail), error.retry_after)
         return _Result(200, answer_body(event.meta, reply, trace_id=trail.trace_id, now=_now()))
+
+
+def _described(received: Received, trail: Trail) -> dict[str, str]:
+    """Return the attributes of an event's span; ids are cut as in the log."""
+    names = {"event_id": "id", "event_source": "source", "event_type": "type", "event_subject": "subject"}
+    found = {name: received.attributes.get(key) for name, key in names.items()}
+    told = {f"cloudevents.{name}": str(value)[:128] for name, value in found.items() if value is not None}
+    return {**told, "correlation.id": trail.correlation_id}
+
+
+def _tell_outcome(span: Span, event: Event, reply: Reply) -> None:
+    """Say which function it was about, and what was answered."""
+    job = reply.fields.get("job_name")
+    told = {"lambda.function": event.function and str(event.function), "build.job_name": job}
+    span.tell({"lambda.reply": reply.status, **{key: str(value) for key, value in told.items() if value}})
 
 
 def _worst(results: Sequence[_Result]) -> tuple[int, dict[str, str]]:

@@ -37,6 +37,9 @@ LOCAL_BUILDS: Final = 5
 _MAX_SOURCE_BYTES: Final = 1024**3
 """What the volume of the service's pods has room for, with some events under way at once."""
 
+GRPC: Final = "grpc"
+HTTP: Final = "http/protobuf"
+
 DEFAULT_MAX_BODY_BYTES: Final = 2 * 1024 * 1024 + 64 * 1024
 """2 MiB of data, and room for the envelope of a structured event around it."""
 
@@ -84,6 +87,16 @@ class HttpSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TracingSettings:
+    """Where spans go. What else OpenTelemetry's SDK can be told, it reads itself."""
+
+    endpoint: str
+    """OTEL_EXPORTER_OTLP_ENDPOINT: the collector."""
+    protocol: str = HTTP
+    """OTEL_EXPORTER_OTLP_PROTOCOL: GRPC or HTTP."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """The settings of the process."""
 
@@ -91,6 +104,8 @@ class Settings:
     """LOG_LEVEL: debug, info, warn or error."""
     http: HttpSettings
     automation: AutomationSettings
+    tracing: TracingSettings | None = None
+    """None: nothing is traced."""
 
     @property
     def source(self) -> str:
@@ -104,6 +119,7 @@ def read(environ: Mapping[str, str]) -> Settings:
     environment = variables.choice("ENVIRONMENT", ENVIRONMENTS, aliases={"staging": "stg"}) or "dev"
     log_level = variables.choice("LOG_LEVEL", LOG_LEVELS, aliases={"warning": "warn"}) or "info"
     http = read_http(variables, local=environment == "local")
+    tracing = _tracing(variables)
     values = {
         **_platform(variables),
         **_builds(variables),
@@ -118,7 +134,7 @@ def read(environ: Mapping[str, str]) -> Settings:
     automation = AutomationSettings(
         environment=environment, **{name: value for name, value in values.items() if value is not None}
     )
-    return Settings(log_level=log_level, http=http, automation=automation)
+    return Settings(log_level=log_level, http=http, automation=automation, tracing=tracing)
 
 
 def read_http(
@@ -145,6 +161,13 @@ def read_http(
         drain_delay_seconds=variables.seconds("DRAIN_DELAY_SECONDS", 0 if local else 3, minimum=0),
         tls=_tls(variables),
     )
+
+
+def _tracing(variables: Variables) -> TracingSettings | None:
+    endpoint = variables.text("OTEL_EXPORTER_OTLP_ENDPOINT", syntax.WEB_URL)
+    protocol = variables.choice("OTEL_EXPORTER_OTLP_PROTOCOL", (GRPC, HTTP)) or HTTP
+    disabled = variables.flag("OTEL_SDK_DISABLED")
+    return TracingSettings(endpoint=endpoint, protocol=protocol) if endpoint and not disabled else None
 
 
 def _tls(variables: Variables) -> TlsSettings | None:

@@ -5,6 +5,7 @@ because they are inside the body.
 """
 
 import re
+import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -44,6 +45,8 @@ class Trail:
     """Whether the correlation id is ours, so that one inside the event may still take its place."""
     log: dict[str, Any] = field(default_factory=dict)
     """Fields of the request's log line."""
+    began_ns: int = field(default_factory=time.time_ns)
+    """When the request came, in nanoseconds since 1970."""
 
     @property
     def trace_id(self) -> str | None:

@@ -40,8 +40,8 @@ def environ(monkeypatch):
 
 
 def test_requests_are_not_held_up_by_collecting_what_start_up_made(environ, collector, monkeypatch):
-    monkeypatch.setattr(start, "create", lambda settings: SimpleNamespace(outbox=None))
-    monkeypatch.setattr(start, "create_app", lambda automation, settings: None)
+    monkeypatch.setattr(start, "create", lambda settings, tracer: SimpleNamespace(outbox=None))
+    monkeypatch.setattr(start, "create_app", lambda automation, settings, tracer: None)
     gc.unfreeze()
 
     with pytest.raises(Served):
