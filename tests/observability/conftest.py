@@ -19,6 +19,7 @@ from automation.outbox.outbox import Numbers
 from automation.runner import utc_now
 from components.manifests.observability.scope import Scope
 from service.app import AppSettings, create_app
+from service.gate_metrics import GateMetrics
 from service.outbox_metrics import OutboxMetrics
 from service.rate_limits import Rate
 from tests.observability.exposed import Series, series
@@ -84,6 +85,9 @@ async def _served() -> Series:
     )
     app = create_app(automation, settings)
     app.state.metrics.registry.register(OutboxMetrics(lambda: Numbers({}, 0, None), utc_now))
+    app.state.metrics.registry.register(
+        GateMetrics(lambda: dict.fromkeys(("parked", "approved", "expired"), 0))
+    )
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service") as client:
         for event_type in SERVED:
             await _post(client, event_type)
