@@ -71,7 +71,7 @@ def said(live: Manifest) -> Manifest:
     return kept
 
 
-@pytest.mark.parametrize(("declare", "count"), [(environment, 40), (function, 4)])
+@pytest.mark.parametrize(("declare", "count"), [(environment, 44), (function, 4)])
 def test_exported_manifests_make_the_stacks_objects_and_the_stack_takes_them_for_its_own(
     real_kubeconfig: str,
     server: Server,
