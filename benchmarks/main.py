@@ -109,6 +109,10 @@ class Bench:
         return self._session.pids["service"]
 
 
+UNLIMITED = {"BUILD_RATE": "0", "THIRD_PARTY_BUILD_RATE": "0", "MAX_CONCURRENT_JOBS": "0"}
+"""Settings under which no build waits and none is refused."""
+
+
 async def with_platform(
     arguments: tuple[str, ...],
     work: Callable[[Session, Addresses, aiohttp.ClientSession], Awaitable[dict[str, Any]]],
@@ -119,7 +123,7 @@ async def with_platform(
             data=Path(folder) / "data",
             cache=CACHE,
             platform_arguments=arguments,
-            service_environment={"BUILD_RATE": "0", "THIRD_PARTY_BUILD_RATE": "0"},
+            service_environment=UNLIMITED,
         )
         try:
             addresses = await session.start()
