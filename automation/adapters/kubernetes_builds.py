@@ -16,9 +16,6 @@ from monitor import broker
 from monitor.events import Message
 from monitor.logtail import MAX_LINES
 
-PAGE: Final = "500"
-"""Objects in one answer of the API server."""
-
 TURNS: Final = "knative-lambda-build-turns"
 """The ConfigMap of the builds that were given their turn last."""
 
@@ -100,17 +97,9 @@ class KubernetesBuilds:
 
     def _all(self, api: str, plural: str) -> Iterator[dict[str, Any]]:
         """Yield a collection page by page."""
-        query = {"limit": PAGE}
-        while True:
-            with _translated():
-                page = self._client.list(
-                    f"{api}/namespaces/{self._namespace}/{plural}", labels=_BUILDS, **query
-                )
-            yield from page["items"]
-            following = page["metadata"].get("continue")
-            if not following:
-                return
-            query["continue"] = following
+        path = f"{api}/namespaces/{self._namespace}/{plural}"
+        with _translated():
+            yield from self._client.pages(path, labels=_BUILDS)
 
 
 @contextlib.contextmanager

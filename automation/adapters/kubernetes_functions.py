@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
 from automation.errors import DependencyUnavailable
 from automation.events import FunctionId
@@ -11,9 +11,6 @@ from components import naming
 from components.manifests.function import PENDING, ROLLOUT
 from engine.kubernetes.config import ConfigError, Source, connect
 from engine.kubernetes.rest import ApiError, Client, NotFound, Unreachable
-
-PAGE: Final = "500"
-"""Objects in one answer of the API server."""
 
 
 class KubernetesFunctions:
@@ -39,15 +36,8 @@ class KubernetesFunctions:
         self._client.close()
 
     def _pages(self, labels: str) -> Iterator[dict[str, Any]]:
-        query = {"limit": PAGE}
-        while True:
-            with _translated():
-                page = self._client.list(self._path, labels=labels, **query)
-            yield from page["items"]
-            following = page["metadata"].get("continue")
-            if not following:
-                return
-            query["continue"] = following
+        with _translated():
+            yield from self._client.pages(self._path, labels=labels)
 
 
 @contextlib.contextmanager

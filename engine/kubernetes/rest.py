@@ -140,6 +140,17 @@ class Client:
         """
         return self._json("GET", path, _selectors(fields, labels) | query)
 
+    def pages(self, path: str, *, labels: str = "", limit: int = 500) -> Iterator[Json]:
+        """Yield the items of a collection, `limit` of them with each request."""
+        query = {"limit": str(limit)}
+        while True:
+            page = self.list(path, labels=labels, **query)
+            yield from page["items"]
+            following = page["metadata"].get("continue")
+            if not following:
+                return
+            query["continue"] = following
+
     def create(self, path: str, body: Json, **query: str) -> Json:
         """POST an object to its collection. Raises AlreadyExists."""
         return self._json("POST", path, query, body)
