@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from automation.events import BuildComplete, BuildFailed, EventMeta, FunctionEvent
 from automation.model import Build, BuildStatus, FunctionState, Phase
-from automation.outbox import cdevents, lifecycle, notices
+from automation.outbox import cdevents, lifecycle, notices, readiness
 from automation.outbox.emission import PREFIX, Emission, Kind, identity
 
 _GONE: Final = frozenset({Phase.ABSENT, Phase.DELETED})
@@ -55,14 +55,27 @@ class Change:
 
     @property
     def cause(self) -> EventMeta:
-        """What led to it; for what time brings, the build that it brings forward."""
+        """What led to it; for what time brings, the build that it brings forward or what was seen."""
         if self.event is not None:
             return self.event.meta
         build = self.after.build
-        job, correlation, trace = (
-            (build.job_name, build.correlation_id, build.traceparent) if build else ("", "", "")
+        if build is None or build == self.before.build:
+            return EventMeta(id=self._seen, source="", type="", correlation_id="")
+        return EventMeta(
+            id=f"{build.job_name}/turn",
+            source="",
+            type="",
+            correlation_id=build.correlation_id,
+            traceparent=build.traceparent,
         )
-        return EventMeta(id=f"{job}/turn", source="", type="", correlation_id=correlation, traceparent=trace)
+
+    @property
+    def _seen(self) -> str:
+        """Names what a look at the function has found: as long as that is the same, so is its name."""
+        number = self.before.deployment.number if self.before.deployment else 0
+        rollout = self.before.rollout
+        known = rollout.step_at is not None if rollout else True
+        return f"revision {number} seen {'after' if known else 'before'} it was ready"
 
 
 def emissions(change: Change, telling: Telling) -> tuple[Emission, ...]:
@@ -73,6 +86,7 @@ def emissions(change: Change, telling: Telling) -> tuple[Emission, ...]:
         *_builds(change),
         *_function(change),
         *_service(change, telling),
+        *_readiness(change, telling),
         *_alerts(change),
         *_audit(change),
     ]
@@ -141,7 +155,7 @@ def _function(change: Change) -> Iterator[_Told]:
         "created": gone and there,
         "updated": before.deployment is not None
         and after.deployment is not None
-        and before.deployment != after.deployment,
+        and readiness.changed(before, after),
         "deleted": not gone and after.phase is Phase.DELETED,
     }
     for word, happened in words.items():
@@ -151,7 +165,7 @@ def _function(change: Change) -> Iterator[_Told]:
 
 def _service(change: Change, telling: Telling) -> Iterator[_Told]:
     old, new = change.before.deployment, change.after.deployment
-    if old == new:
+    if not readiness.changed(change.before, change.after):
         return
     word = "deleted" if new is None else "created" if old is None else "updated"
     shown = new or old
@@ -161,8 +175,14 @@ def _service(change: Change, telling: Telling) -> Iterator[_Told]:
     yield f"lifecycle.service.{word}", data, Kind.LIFECYCLE
 
 
+def _readiness(change: Change, telling: Telling) -> Iterator[_Told]:
+    url = telling.url_of(lifecycle.service_name(change.after))
+    for word, data in readiness.told(change.before, change.after, url):
+        yield f"lifecycle.{word}", data, Kind.LIFECYCLE
+
+
 def _alerts(change: Change) -> Iterator[_Told]:
-    """A build that failed, the first one that ended well after that, and a plan that waits for approval."""
+    """Builds and revisions that fail, the first that is good after that, a plan that waits for approval."""
     if change.parks:
         yield "notification.alert.warning", notices.gate_alert(change.after), Kind.ALERTS
     for build in _ends(change):
@@ -170,6 +190,13 @@ def _alerts(change: Change) -> Iterator[_Told]:
         if build.status is BuildStatus.FAILED or recovered:
             data = notices.build_alert(change.after, build, change.now)
             yield f"notification.alert.{data['severity']}", data, Kind.ALERTS
+    if bad := readiness.failed(change.before, change.after):
+        deployment, reason, message = bad
+        data = notices.revision_alert(change.after, deployment.number, reason, message)
+        yield "notification.alert.warning", data, Kind.ALERTS
+    elif readiness.recovered(change.before, change.after):
+        data = notices.revision_recovered(change.after, change.now)
+        yield "notification.alert.info", data, Kind.ALERTS
 
 
 def _audit(change: Change) -> Iterator[_Told]:

@@ -45,6 +45,39 @@ def gate_alert(state: FunctionState) -> dict[str, Any]:
     }
 
 
+def revision_alert(state: FunctionState, revision: int, reason: str, message: str) -> dict[str, Any]:
+    """Return the data of an alert about a revision that does not work."""
+    deployment, name = state.deployment, service_name(state)
+    assert deployment is not None
+    instead = f", revision {deployment.restored} runs again" if deployment.number != revision else ""
+    return {
+        **named(state),
+        "alertName": "RevisionFailed",
+        "severity": "warning",
+        "summary": f"revision {revision} of {name} does not work{instead}",
+        "description": message,
+        "labels": {"service": name, "reason": reason},
+        "annotations": {"revision": str(revision)},
+        "startsAt": timestamp(deployment.deployed_at),
+    }
+
+
+def revision_recovered(state: FunctionState, now: datetime.datetime) -> dict[str, Any]:
+    """Return the data of the alert that ends the one about a revision."""
+    deployment, name = state.deployment, service_name(state)
+    assert deployment is not None
+    return {
+        **named(state),
+        "alertName": "RevisionFailed",
+        "severity": "info",
+        "summary": f"{name} is ready again, with revision {deployment.number}",
+        "labels": {"service": name},
+        "annotations": {"revision": str(deployment.number)},
+        "startsAt": timestamp(deployment.deployed_at),
+        "endsAt": timestamp(now),
+    }
+
+
 def change(
     state: FunctionState, event: FunctionEvent, action: str, status: str, now: datetime.datetime
 ) -> dict[str, Any]:
