@@ -15,6 +15,7 @@ from automation.builds.facade import Builds, Readers
 from automation.builds.keeper import BuildKeeper
 from automation.builds.ports import LiveLogs
 from automation.destination import OPEN, Destination
+from automation.drift.checker import DriftCheck, Ledger
 from automation.errors import DependencyUnavailable, InvalidEvent, PlatformError
 from automation.events import BuildComplete, Event, FunctionDeploy, FunctionId, Notice, Reply
 from automation.function_admission import admit
@@ -49,6 +50,9 @@ MIN_OUTBOX_SECONDS: Final = 0.5
 ROLLOUT_SECONDS: Final = 10.0
 """How often rollouts are looked at that are on their way."""
 
+DRIFT_SECONDS: Final = 20.0
+"""How often the stacks are looked at that are due; a minute is as much as is made up for."""
+
 ENGINE_GRACE_SECONDS: Final = 5.0
 """How long updates that outlast the worker's own grace may take to end the step that they are at."""
 
@@ -78,6 +82,7 @@ class Automation:
         usher: Usher | None = None,
         outbox: Outbox | None = None,
         watch: Callable[[Ended], int] = lambda ended: 0,
+        drift: DriftCheck | None = None,
     ) -> None:
         self._runner = runner
         self._worker = worker
@@ -88,10 +93,12 @@ class Automation:
         self._readers = Readers()
         self.outbox = outbox
         """What is emitted; None if nothing is."""
+        self._drift = drift
         self._rounds = (
             _Rounds("sweep", sweep, SWEEP_SECONDS),
             _Rounds("reconciliation", reconcile, RECONCILE_SECONDS),
             _Rounds("rollouts", watch, ROLLOUT_SECONDS),
+            *((_Rounds("drift", drift.round, DRIFT_SECONDS),) if drift else ()),
         )
         seconds = TURN_SECONDS if settings.build_limits.are_set else RECONCILE_SECONDS
         self._usher = usher
@@ -130,6 +137,21 @@ class Automation:
     async def describe(self, function: FunctionId) -> Mapping[str, Any] | None:
         """Return what is recorded of a function as JSON; None if nothing is. Raises PlatformError."""
         return await self._readers.run(lambda: self._described(function))
+
+    def drift_counts(self) -> Mapping[str, int]:
+        """Return how many looks for drift of this process came to what."""
+        return self._drift.counts if self._drift else {}
+
+    async def check_drift(self, function: FunctionId) -> Mapping[str, Any] | None:
+        """Look at a function's objects now, and heal them by policy; return what `describe` then does.
+
+        Raises PlatformError.
+        """
+        if self._drift is None:
+            raise DependencyUnavailable("drift cannot be looked for here")
+        check = self._drift.check
+        await self._readers.run(lambda: check(function))
+        return await self.describe(function)
 
     @property
     def builds(self) -> Builds:
@@ -217,6 +239,7 @@ def create(settings: AutomationSettings, tracer: Tracer = OFF) -> Automation:
     # The adapters bring boto3 and the engine: only who needs them pays for them.
     from automation.adapters import ecr, engines, event_sinks, wrappers
     from automation.adapters.kubernetes_builds import KubernetesBuilds
+    from automation.adapters.kubernetes_drift import KubernetesLedger
     from automation.adapters.kubernetes_functions import KubernetesFunctions
     from automation.adapters.kubernetes_logs import KubernetesLogs
     from automation.adapters.s3 import S3Store
@@ -231,7 +254,10 @@ def create(settings: AutomationSettings, tracer: Tracer = OFF) -> Automation:
     kept = Archive(S3Objects(settings)), KubernetesLogs(settings)
     destination = ecr.create(settings)
     store = S3Store(settings)
-    return assemble(settings, engine, store, files, observer, services, kept, outbox, destination, tracer)
+    ledger = KubernetesLedger(settings)
+    return assemble(
+        settings, engine, store, files, observer, services, kept, outbox, destination, tracer, ledger
+    )
 
 
 def assemble(
@@ -245,8 +271,12 @@ def assemble(
     outbox: Outbox | None = None,
     destination: Destination = OPEN,
     tracer: Tracer = OFF,
+    ledger: Ledger | None = None,
 ) -> Automation:
-    """Return an automation over the given adapters; without `kept` nothing is kept of builds."""
+    """Return an automation over the given adapters.
+
+    Without `kept` nothing is kept of builds, without a ledger nothing is looked at for drift.
+    """
     keeper = BuildKeeper(*kept, utc_now) if kept else None
     deadline = settings.build_deadline_seconds
 
@@ -273,11 +303,12 @@ def assemble(
 
     def release() -> None:
         engine.close(ENGINE_GRACE_SECONDS)
-        for part in (store, observer, services, destination, *(kept or ())):
+        for part in (store, observer, services, destination, *(kept or ()), *((ledger,) if ledger else ())):
             part.close()
 
     builds = Builds(*kept, runner.latest_build) if kept else None
     sweeper = Sweeper(engine, observer, runner, utc_now, outbox)
+    drift = _drift_check(settings, engine, runner, ledger) if ledger else None
     return Automation(
         runner,
         worker,
@@ -290,6 +321,20 @@ def assemble(
         usher=usher,
         outbox=outbox,
         watch=watch.round,
+        drift=drift,
+    )
+
+
+def _drift_check(
+    settings: AutomationSettings, engine: DeploymentEngine, runner: Runner, ledger: Ledger
+) -> DriftCheck:
+    return DriftCheck(
+        engine,
+        runner.tell,
+        ledger,
+        utc_now,
+        per_minute=settings.drift_checks_per_minute,
+        heals=frozenset(settings.drift_heals),
     )
 
 

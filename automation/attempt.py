@@ -136,7 +136,9 @@ class Attempt:
         program = function_program(self.state, self.parts.settings)
         stack = stack_of(self.state.function)
         self.parts.keeper.before(self.before, self.state)
-        self.parts.engine.up(stack, program, expect=self.version, message=command.message)
+        self.parts.engine.up(
+            stack, program, expect=self.version, message=command.message, restore=command.restore
+        )
         self.parts.keeper.after(self.before, self.state, self.event)
         if self.parts.outbox:
             self.parts.outbox.recorded(stack, self.state)

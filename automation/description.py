@@ -5,6 +5,7 @@ import datetime
 from typing import Any
 
 from automation.configuration import Configuration
+from automation.drift.found import Drift
 from automation.model import Build, Deployment, FunctionState, Handled, Rollout
 
 
@@ -23,6 +24,8 @@ def describe(state: FunctionState) -> dict[str, Any]:
         "rollout": _rollout(state.rollout) if state.rollout else None,
         "revisions": [_revision(one) for one in reversed([*state.previous, *present])],
         "parked": state.parked.as_json() if state.parked else None,
+        "drift": _drift(state.drift) if state.drift else None,
+        "healed_at": _time(state.healed_at),
         "events": [_event(one) for one in reversed(state.handled)],
     }
 
@@ -75,6 +78,10 @@ def _rollout(rollout: Rollout) -> dict[str, Any]:
         "ready_at": _time(rollout.step_at),
         "failure": rollout.failure or None,
     }
+
+
+def _drift(drift: Drift) -> dict[str, Any]:
+    return {"found_at": _time(drift.found_at), "resources": [one.as_json() for one in drift.resources]}
 
 
 def _configuration(configuration: Configuration) -> dict[str, Any]:

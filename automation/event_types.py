@@ -62,6 +62,7 @@ _ALL: Final = (
     *_rows(
         Direction.OUT, NEWER + "lifecycle.function.", "created", "updated", "deleted", "ready", "degraded"
     ),
+    *_rows(Direction.OUT, NEWER + "lifecycle.function.", "drifted", "restored"),
     *_rows(Direction.OUT, NEWER + "lifecycle.service.", "created", "updated", "deleted", "ready", "scaled"),
     *_rows(Direction.OUT, NEWER + "notification.alert.", "critical", "warning", "info"),
     *_rows(Direction.OUT, NEWER + "notification.audit.", "access", "change"),

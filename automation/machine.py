@@ -17,6 +17,7 @@ from typing import Final
 
 from automation import answers, building, deploying, rollout, traffic
 from automation.answers import Decision
+from automation.drift import decisions as drift
 from automation.events import (
     BuildCancel,
     BuildComplete,
@@ -30,6 +31,8 @@ from automation.events import (
 from automation.model import (
     BuildTurn,
     ContextReady,
+    DriftHeal,
+    DriftSeen,
     FunctionState,
     Phase,
     RemoveContexts,
@@ -101,6 +104,8 @@ TRANSITIONS: Final[dict[tuple[Phase, type], _Transition]] = {
         for phase in Phase
     },
     **{(phase, RolloutObserved): traffic.observe for phase in Phase},
+    **{(phase, DriftSeen): drift.see for phase in Phase},
+    **{(phase, DriftHeal): drift.heal for phase in Phase},
     **{
         (phase, FunctionRollback): rollout.rollback if phase in _RUNS else rollout.refuse_rollback
         for phase in Phase

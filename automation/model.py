@@ -12,6 +12,7 @@ from typing import Final
 
 from automation.build_queue import Line
 from automation.configuration import AT_ONCE, PLAIN, Configuration, RolloutPolicy
+from automation.drift.found import Drift, Drifted
 from automation.events import BuildRequest, EventMeta, FunctionEvent, FunctionId, Priority, Reply
 from automation.outbox.emission import Emission
 from automation.parked import Parked
@@ -216,6 +217,10 @@ class FunctionState:
     """Events that tell of what is recorded here, in their order; those that are known to be sent are gone."""
     parked: Parked | None = None
     """An event whose plan waits for approval; None: there is none."""
+    drift: Drift | None = None
+    """What was found to differ from what was applied; None: nothing, as far as anybody has looked."""
+    healed_at: datetime.datetime | None = None
+    """When drift was put back last."""
 
     @property
     def phase(self) -> Phase:
@@ -295,7 +300,20 @@ class RolloutObserved:
     """What Knative says of one that is not ready."""
 
 
-Stimulus = Requested | ContextReady | BuildTurn | RolloutObserved | TombstoneExpired
+@dataclass(frozen=True, kw_only=True)
+class DriftSeen:
+    """The function's objects were compared with what was applied."""
+
+    resources: tuple[Drifted, ...]
+    """Those that differ; none: all is in order."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DriftHeal:
+    """What has drifted is to be put back."""
+
+
+Stimulus = Requested | ContextReady | BuildTurn | RolloutObserved | TombstoneExpired | DriftSeen | DriftHeal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -331,6 +349,8 @@ class ApplyStack:
 
     cause: str
     message: str
+    restore: bool = False
+    """Look at the objects first, and put back what is not as it was applied."""
 
 
 @dataclass(frozen=True, kw_only=True)

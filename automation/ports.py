@@ -41,17 +41,27 @@ class DeploymentEngine(Protocol):
     def outputs(self, stack: str) -> Snapshot:
         """Return what the last operation left. Cheap; takes no lock. Raises DependencyUnavailable."""
 
-    def up(self, stack: str, program: Program, *, expect: str, message: str) -> Snapshot:
+    def up(
+        self, stack: str, program: Program, *, expect: str, message: str, restore: bool = False
+    ) -> Snapshot:
         """Bring the stack to what the program declares; creates the stack if there is none.
 
         Applying the same program again changes nothing. `expect` is the version that the decision was based
-        on. A failed update leaves what it did in the state, to be continued by the next one. Raises
+        on. A failed update leaves what it did in the state, to be continued by the next one. `restore` looks
+        at the resources first, builds' Jobs excepted, and puts back what others have changed. Raises
         StackMoved (and has done nothing), StackBusy (another process holds the lock), DeployFailed,
         DependencyUnavailable.
         """
 
     def preview(self, stack: str, program: Program) -> tuple[Step, ...]:
         """Return what `up` would change, resource by resource; changes nothing itself. Raises as `up`."""
+
+    def drift(self, stack: str) -> tuple[Step, ...]:
+        """Return which resources are not as they are recorded; changes nothing and takes no lock.
+
+        Builds' Jobs, which expire by themselves, are not looked at. `before` of a difference is what is
+        recorded, `after` what was found. Raises as `up`.
+        """
 
     def refresh(self, stack: str) -> Snapshot:
         """Record every resource as it is now; the program is not run. Raises as `up`."""

@@ -8,6 +8,7 @@ import json
 from typing import Any, Final
 
 from automation.configuration import PLAIN, Configuration, RolloutPolicy, SecretVariable
+from automation.drift.found import Drift
 from automation.events import FunctionId
 from automation.model import Build, BuildStatus, Cancellation, Deployment, FunctionState, Handled, Rollout
 from automation.outbox.emission import Emission, Kind
@@ -65,6 +66,8 @@ def _state(data: dict[str, Any]) -> FunctionState:
         cancelled=tuple(_cancellation(item) for item in data.get("cancelled", ())),
         outbox=tuple(_emission(item) for item in data.get("outbox", ())),
         parked=Parked.from_json(data["parked"]) if "parked" in data else None,
+        drift=Drift.from_json(data["drift"]) if "drift" in data else None,
+        healed_at=_time(data.get("healed_at")),
     )
 
 

@@ -32,6 +32,8 @@ from automation.gatekeeper import Gatekeeper
 from automation.model import (
     Build,
     BuildTurn,
+    DriftHeal,
+    DriftSeen,
     FunctionState,
     Requested,
     RolloutObserved,
@@ -47,6 +49,9 @@ from automation.tracing import OFF, Tracer
 
 Look = Callable[[FunctionId], RolloutObserved | None]
 """Returns how a function's Knative Service stands; None if that says nothing. Raises PlatformError."""
+
+Untold = BuildTurn | RolloutObserved | TombstoneExpired | DriftSeen | DriftHeal
+"""What happens to a function without an event."""
 
 _Result = TypeVar("_Result")
 
@@ -123,17 +128,23 @@ class Runner:
         """Return the build that is recorded last; None if there is none. Raises PlatformError."""
         return _state(function, self._engine.outputs(stack_of(function))).build
 
-    def tell(self, function: FunctionId, stimulus: BuildTurn | RolloutObserved | TombstoneExpired) -> bool:
-        """Carry out what no event asks for; return whether it changed anything. Raises PlatformError."""
-        return self._retried(lambda: self._told(function, stimulus))
+    def tell(self, function: FunctionId, stimulus: Untold, version: str = "") -> bool:
+        """Carry out what no event asks for; return whether it changed anything. Raises PlatformError.
 
-    def _told(self, function: FunctionId, stimulus: BuildTurn | RolloutObserved | TombstoneExpired) -> bool:
+        `version` is the stack's that the stimulus was seen at: at another one it says nothing any more.
+        """
+        return self._retried(lambda: self._told(function, stimulus, version))
+
+    def _told(self, function: FunctionId, stimulus: Untold, version: str = "") -> bool:
         snapshot = self._engine.outputs(stack_of(function))
+        if version and snapshot.version != version:
+            return False
         now = self._clock()
         before = gates.lapsed(_state(function, snapshot), now)
         run = Attempt(self._parts, now, snapshot.version, before)
         run.feed(stimulus)
-        return run.state != before
+        # What is known to be sent leaves the record with its next update; by itself it is no change.
+        return replace(run.state, outbox=before.outbox) != before
 
     def settle(self, stack: str) -> None:
         """Send what a stack's record still holds of events, and take it out. Raises PlatformError."""

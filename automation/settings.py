@@ -124,6 +124,10 @@ class AutomationSettings:
     """Which plans wait for approval; none: no event is planned before it is carried out."""
     gate_expiry_seconds: int = 24 * 3600
     """How long they wait."""
+    drift_checks_per_minute: int = 0
+    """Stacks that all replicas together look at in a minute for what others have changed; 0: none."""
+    drift_heals: tuple[str, ...] = ()
+    """Kinds of objects that are put back then, or `all`; empty: drift is recorded and told."""
     runtimes_folder: Path = Path(__file__).parent.parent / "runtimes"
     """Folder with the runtime wrappers."""
     workers: int = 8

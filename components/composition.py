@@ -150,6 +150,7 @@ def service(
             **args.functions.variables(),
             **args.registry.variables(),
             **args.gates.variables(),
+            **args.drift.variables(args.engine),
         },
         region=args.aws.region,
         storage_endpoint=args.storage.endpoint,

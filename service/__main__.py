@@ -13,6 +13,7 @@ from automation.runner import utc_now
 from automation.tracing import OFF, Tracer
 from service import logs
 from service.app import AppSettings, create_app
+from service.drift_metrics import DriftMetrics
 from service.gate_metrics import GateMetrics
 from service.outbox_metrics import OutboxMetrics
 from service.server import Server
@@ -42,6 +43,8 @@ def main() -> int:
         app.state.metrics.registry.register(OutboxMetrics(automation.outbox.numbers, utc_now))
     if settings.automation.gate_rules:
         app.state.metrics.registry.register(GateMetrics(automation.gate_counts))
+    if settings.automation.drift_checks_per_minute:
+        app.state.metrics.registry.register(DriftMetrics(automation.drift_counts))
     settle_memory()
     try:
         server = Server(app, settings.http, settings.automation.environment)

@@ -44,6 +44,9 @@ class Automation(Protocol):
     async def describe(self, function: FunctionId) -> Mapping[str, Any] | None:
         """Return what is recorded of a function as JSON; None if nothing is. Raises PlatformError."""
 
+    async def check_drift(self, function: FunctionId) -> Mapping[str, Any] | None:
+        """Look for drift of a function now; return what `describe` then does. Raises PlatformError."""
+
     @property
     def builds(self) -> Builds:
         """Builds and their logs. Raises DependencyUnavailable where none are kept."""

@@ -14,6 +14,7 @@ from automation.configuration import AT_ONCE, RolloutPolicy
 from automation.event_fields import BUCKET, IMAGE
 from automation.outbox.emission import Kind
 from automation.settings import AutomationSettings
+from components import drift
 from components.capacity import CAPACITIES
 from components.emitted import EMITTED
 from components.engines import ENGINES
@@ -127,6 +128,8 @@ def read(environ: Mapping[str, str]) -> Settings:
         **_storage(variables),
         **_functions(variables),
         "gate_rules": _gate_rules(variables),
+        "drift_checks_per_minute": variables.integer("DRIFT_CHECKS_PER_MINUTE", 0, minimum=0, maximum=6000),
+        "drift_heals": variables.words("DRIFT_HEAL", (drift.ALL, *drift.KINDS)),
         "gate_expiry_seconds": variables.count("GATE_EXPIRY_SECONDS", maximum=30 * 24 * 3600),
     }
     if variables.problems:

@@ -19,6 +19,7 @@ from engine import (
     UpdateResult,
 )
 from engine import StackMoved as EngineStackMoved
+from engine.options import Options
 from engine.protocol import StackEngine
 from engine.provider import ResourceGone
 
@@ -26,6 +27,9 @@ _LOG: Final = logging.getLogger(__name__)
 
 LONGEST_UPDATE: Final = 900.0
 """Seconds after which a lock counts as left by a killed process: updates take seconds, never minutes."""
+
+_BUILDS: Final = ("**kubernetes:batch/v1:Job::**",)
+"""URNs of builds' Jobs, which expire by themselves: one that is put back would build again."""
 
 
 class Deployments:
@@ -52,12 +56,20 @@ class Deployments:
             found = self._engine.outputs(self._ref(stack))
         return Snapshot(outputs=found.values, version=found.version)
 
-    def up(self, stack: str, program: Program, *, expect: str, message: str) -> Snapshot:
+    def up(
+        self, stack: str, program: Program, *, expect: str, message: str, restore: bool = False
+    ) -> Snapshot:
         """See DeploymentEngine."""
+        options = Options(refresh=True, excludes=_BUILDS) if restore else Options()
 
         def update() -> UpdateResult:
             return self._engine.up(
-                self._ref(stack), program, config=self._config, expect=expect, message=message
+                self._ref(stack),
+                program,
+                config=self._config,
+                expect=expect,
+                message=message,
+                options=options,
             )
 
         with _translated(stack):
@@ -82,6 +94,20 @@ class Deployments:
         with _translated(stack):
             self._engine.preview(self._ref(stack), program, config=self._config, on_event=note)
         return tuple(planned_steps.step(metadata) for metadata in announced if planned_steps.counts(metadata))
+
+    def drift(self, stack: str) -> tuple[Step, ...]:
+        """See DeploymentEngine."""
+        found: list[Mapping[str, Any]] = []
+
+        def note(event: dict[str, Any]) -> None:
+            # A refresh announces every read alike, and tells what it found when it is done.
+            if "resOutputsEvent" in event:
+                found.append(event["resOutputsEvent"]["metadata"])
+
+        options = Options(preview_only=True, excludes=_BUILDS)
+        with _translated(stack):
+            self._engine.refresh(self._ref(stack), config=self._config, on_event=note, options=options)
+        return tuple(planned_steps.step(metadata) for metadata in found if planned_steps.counts(metadata))
 
     def refresh(self, stack: str) -> Snapshot:
         """See DeploymentEngine."""

@@ -1,11 +1,14 @@
 """Stores in memory: for tests and trials, held to the same contracts as the real ones."""
 
+import itertools
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import IO
 
 from automation.builds.ports import ByteStream, LiveLog
 from automation.code import Code, Limits, Member
+from automation.drift.schedule import Place
 from automation.errors import DependencyUnavailable, SourceNotFound
 from automation.languages import object_name
 from automation.ports import Source
@@ -100,6 +103,30 @@ class MemoryObjects:
 
     def close(self) -> None:
         """See Objects; there is nothing to close."""
+
+
+class MemoryLedger:
+    """See Ledger: for several replicas in one process."""
+
+    def __init__(self) -> None:
+        self._known = Place()
+        self._moves = itertools.count(1)
+        self._lock = threading.Lock()
+
+    def place(self) -> Place:
+        """See Ledger."""
+        return self._known
+
+    def move(self, place: Place) -> bool:
+        """See Ledger."""
+        with self._lock:
+            if place.version != self._known.version:
+                return False
+            self._known = replace(place, version=str(next(self._moves)))
+            return True
+
+    def close(self) -> None:
+        """See Ledger; there is nothing to close."""
 
 
 class MemoryStream:

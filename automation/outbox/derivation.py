@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from automation.events import BuildComplete, BuildFailed, EventMeta, FunctionEvent
 from automation.model import Build, BuildStatus, FunctionState, Phase
-from automation.outbox import cdevents, lifecycle, notices, readiness
+from automation.outbox import cdevents, drifts, lifecycle, notices, readiness
 from automation.outbox.emission import PREFIX, Emission, Kind, identity
 
 _GONE: Final = frozenset({Phase.ABSENT, Phase.DELETED})
@@ -72,6 +72,8 @@ class Change:
     @property
     def _seen(self) -> str:
         """Names what a look at the function has found: as long as that is the same, so is its name."""
+        if drift := drifts.name(self.before, self.after):
+            return drift
         number = self.before.deployment.number if self.before.deployment else 0
         rollout = self.before.rollout
         known = rollout.step_at is not None if rollout else True
@@ -179,6 +181,8 @@ def _readiness(change: Change, telling: Telling) -> Iterator[_Told]:
     url = telling.url_of(lifecycle.service_name(change.after))
     for word, data in readiness.told(change.before, change.after, url):
         yield f"lifecycle.{word}", data, Kind.LIFECYCLE
+    for word, data in drifts.told(change.before, change.after):
+        yield f"lifecycle.{word}", data, Kind.LIFECYCLE
 
 
 def _alerts(change: Change) -> Iterator[_Told]:
@@ -197,6 +201,8 @@ def _alerts(change: Change) -> Iterator[_Told]:
     elif readiness.recovered(change.before, change.after):
         data = notices.revision_recovered(change.after, change.now)
         yield "notification.alert.info", data, Kind.ALERTS
+    if said := drifts.alert(change.before, change.after, change.now):
+        yield f"notification.alert.{said['severity']}", said, Kind.ALERTS
 
 
 def _audit(change: Change) -> Iterator[_Told]:

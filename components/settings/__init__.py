@@ -4,9 +4,9 @@
     fields      how a dataclass's fields become keys, and keys become its values (pure)
     values      how one value is read: text in, value out (pure)
 
-and a module for each group of keys: `access`, `aws`, `builds`, `delivery`, `functions`, `gitops`, `knative`,
-`neighbours`, `observability`, `quota`, `rabbitmq`, `registry`, `secrets`, `service`, `storage`, `tls`. Each
-key is described for users in stacks/README.md.
+and a module for each group of keys: `access`, `aws`, `builds`, `delivery`, `drift`, `functions`, `gitops`,
+`knative`, `neighbours`, `observability`, `quota`, `rabbitmq`, `registry`, `secrets`, `service`, `storage`,
+`tls`. Each key is described for users in stacks/README.md.
 """
 
 from components.settings.fields import SettingsError

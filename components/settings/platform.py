@@ -20,6 +20,7 @@ from components.settings.access import AccessSettings
 from components.settings.aws import AwsSettings
 from components.settings.builds import BuildSettings
 from components.settings.delivery import DeliverySettings
+from components.settings.drift import DriftSettings
 from components.settings.fields import Group, SettingsError, setting
 from components.settings.functions import FunctionSettings
 from components.settings.gates import GateSettings
@@ -87,6 +88,8 @@ class PlatformSettings(Group):
     """What builds are made with."""
     delivery: DeliverySettings
     """Where the platform's own events go."""
+    drift: DriftSettings
+    """How functions are looked at for what others have changed."""
     gates: GateSettings
     """Which changes of functions wait for approval."""
     functions: FunctionSettings

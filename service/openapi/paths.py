@@ -65,6 +65,10 @@ def _paths() -> dict[str, Any]:
             "get": _read("function", "A function with its history", "Function", 404),
             "parameters": [_in_path("third_party_id", NAME), _in_path("parser_id", NAME)],
         },
+        "/functions/{third_party_id}/{parser_id}/drift": {
+            "post": _read("checkDrift", "Look for what has drifted of a function", "Function", 404, 409),
+            "parameters": [_in_path("third_party_id", NAME), _in_path("parser_id", NAME)],
+        },
         "/builds": {"get": _list()},
         "/builds/{build_id}": _of_build({"get": _read("build", "A build", "BuildWithLog", 404)}),
         "/builds/{build_id}/logs": _of_build({"get": _logs()}),

@@ -142,6 +142,8 @@ SCHEMAS: Final[dict[str, Schema]] = {
             "revision": nullable(COUNT),
             "revisions": listed(ANY_OBJECT),
             "parked": described(nullable(ANY_OBJECT), "An event whose plan waits for approval."),
+            "drift": described(nullable(ANY_OBJECT), "Objects that are not as they were applied."),
+            "healed_at": nullable(MOMENT),
             "events": listed(ANY_OBJECT),
         },
         "required": ["third_party_id", "parser_id", "phase", "build", "revision", "revisions", "events"],

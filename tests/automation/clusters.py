@@ -104,10 +104,16 @@ class _Provider:
 
     def read(self, *, urn, id, inputs, outputs, timeout=None):
         found = self._cluster.objects.get(_key(inputs))
-        return ReadResult(id=id if found else None, inputs=inputs, outputs=found or {})
+        return ReadResult(id=id if found else None, inputs=_inputs(found or inputs), outputs=found or {})
 
     def invoke(self, token, args):
         raise ProviderError(f"no function {token}")
+
+
+def _inputs(found):
+    """Return an object without what the cluster gave it."""
+    metadata = {key: value for key, value in found["metadata"].items() if key != "uid"}
+    return {**found, "metadata": metadata}
 
 
 def _key(inputs):

@@ -17,6 +17,7 @@ from components.settings.aws import AwsSettings
 from components.settings.builds import BuildSettings
 from components.settings.delivery import DeliverySettings
 from components.settings.functions import FunctionSettings
+from components.settings.drift import DriftSettings
 from components.settings.gates import GateSettings
 from components.settings.gitops import GitopsSettings
 from components.settings.knative import KnativeSettings
@@ -54,6 +55,7 @@ def test_the_defaults_follow_from_the_environment():
         aws=AwsSettings(
             region="us-west-2", account_id="339954290315", oidc_provider_arn="", oidc_issuer_url=""
         ),
+        drift=DriftSettings(checks_per_minute=None, heal=()),
         gates=GateSettings(rules="", expiry_seconds=None),
         functions=FunctionSettings(
             rollout_steps=(), rollout_pause_seconds=None, rollout_ready_seconds=None, image_sources=()
@@ -277,6 +279,8 @@ def test_every_key_is_taken():
         "serviceSourceBurst": "6",
         "gateRules": '[{"name": "big", "when": {"more_than": 9}}]',
         "gateExpirySeconds": "60",
+        "driftChecksPerMinute": "12",
+        "driftHeal": "Trigger, ConfigMap",
         "gitopsEnabled": "true",
         "gitopsNamespace": "flux",
         "gitopsReceiver": "cdevents",
@@ -327,6 +331,7 @@ def test_every_key_is_taken():
             dead_letter_uri="https://dead.test/letters",
             dead_letter_replay_seconds=0,
         ),
+        drift=DriftSettings(checks_per_minute=12, heal=("Trigger", "ConfigMap")),
         gates=GateSettings(rules='[{"name": "big", "when": {"more_than": 9}}]', expiry_seconds=60),
         functions=FunctionSettings(
             rollout_steps=(10, 50),

@@ -12,6 +12,7 @@ import httpx
 import pytest
 import yaml
 
+from automation.drift.checker import OUTCOMES
 from automation.errors import DependencyUnavailable, DeployFailed, InvalidEvent, Saturated
 from automation.event_parser import FAILURE_REASONS, SERVED
 from automation.events import Reply
@@ -19,6 +20,7 @@ from automation.outbox.outbox import Numbers
 from automation.runner import utc_now
 from components.manifests.observability.scope import Scope
 from service.app import AppSettings, create_app
+from service.drift_metrics import DriftMetrics
 from service.gate_metrics import GateMetrics
 from service.outbox_metrics import OutboxMetrics
 from service.rate_limits import Rate
@@ -88,6 +90,7 @@ async def _served() -> Series:
     app.state.metrics.registry.register(
         GateMetrics(lambda: dict.fromkeys(("parked", "approved", "expired"), 0))
     )
+    app.state.metrics.registry.register(DriftMetrics(lambda: dict.fromkeys(OUTCOMES, 0)))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service") as client:
         for event_type in SERVED:
             await _post(client, event_type)

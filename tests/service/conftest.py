@@ -37,6 +37,7 @@ class Recorder:
         self.gate = asyncio.Event()
         self.gate.set()
         self.functions = {}
+        self.drift = None
         self.finished = 0
         self.closed_with = []
 
@@ -50,6 +51,10 @@ class Recorder:
 
     async def describe(self, function):
         return self.functions.get((function.third_party_id, function.parser_id))
+
+    async def check_drift(self, function):
+        found = await self.describe(function)
+        return found and {**found, "drift": self.drift}
 
     async def ready(self):
         await self.gate.wait()

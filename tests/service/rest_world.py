@@ -1,6 +1,8 @@
 """The real application over the real automation and engine; cluster, storage and pods' logs are in memory."""
 
+from automation.adapters.memory import MemoryLedger
 from automation.builds.facade import Builds
+from automation.drift.checker import DriftCheck
 from service.app import AppSettings, create_app
 from service.rate_limits import Rate
 from tests.builds.conftest import KeepingWorld
@@ -18,6 +20,14 @@ class RestWorld(KeepingWorld):
         (folder / "tokens").write_text(f"{TOKEN}\n")
         self.builds = Builds(self.archive, self.logs, self.runner.latest_build, max_followers=max_followers)
         self.automation._builds = self.builds
+        self.automation._drift = DriftCheck(
+            self.engine,
+            self.runner.tell,
+            MemoryLedger(),
+            self.clock,
+            per_minute=0,
+            heals=frozenset({"Trigger"}),
+        )
         values = {
             "source": "io.knative.lambda/builder/knative-lambda-local",
             "max_body_bytes": 65536,

@@ -40,6 +40,18 @@ async def test_a_function_that_is_not_there_is_not_found(reader, path):
     assert (response.status_code, response.json()["error_type"]) == (404, "not_found")
 
 
+async def test_a_function_is_looked_at_for_drift_when_somebody_asks(reader, automation):
+    automation.functions["acme", "greeter"] = {"phase": "ready"}
+    automation.drift = {"resources": []}
+
+    found = await reader.post("/functions/acme/greeter/drift", headers=bearer(TOKEN))
+    absent = await reader.post("/functions/acme/nobody/drift", headers=bearer(TOKEN))
+    stranger = await reader.post("/functions/acme/greeter/drift")
+
+    assert (found.status_code, found.json()) == (200, {"phase": "ready", "drift": {"resources": []}})
+    assert (absent.status_code, stranger.status_code) == (404, 401)
+
+
 async def test_the_queue_is_told(reader):
     body = (await reader.get("/async-jobs/stats", headers=bearer(TOKEN))).json()
 

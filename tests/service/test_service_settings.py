@@ -164,6 +164,8 @@ def test_every_variable_reaches_its_setting():
             "QUEUE_LIMIT": "50",
             "GATE_RULES": '[{"name": "big", "when": {"steps": ["delete"], "more_than": 9}}]',
             "GATE_EXPIRY_SECONDS": "60",
+            "DRIFT_CHECKS_PER_MINUTE": "12",
+            "DRIFT_HEAL": "Trigger,ConfigMap",
             "PATH": "ignored",
         }
     )
@@ -235,6 +237,8 @@ def test_every_variable_reaches_its_setting():
         "gate_rules": "({'name': 'big', 'steps': frozenset({'delete'}), 'kinds': frozenset(), "
         "'more_than': 9, 'rights_widened': False},)",
         "gate_expiry_seconds": "60",
+        "drift_checks_per_minute": "12",
+        "drift_heals": "('Trigger', 'ConfigMap')",
         "runtimes_folder": "/runtimes",
         "workers": "4",
         "queue_limit": "50",
@@ -294,6 +298,8 @@ BAD = {
     "WORKERS": "0",
     "QUEUE_LIMIT": "many",
     "GATE_EXPIRY_SECONDS": "0",
+    "DRIFT_CHECKS_PER_MINUTE": "6001",
+    "DRIFT_HEAL": "Secret",
 }
 
 

@@ -1,9 +1,9 @@
-"""Alerts about functions: errors, slowness, cold starts. Each names the function."""
+"""Alerts about functions: errors, slowness, cold starts, drift. Those about calls name the function."""
 
 from typing import Final
 
 from components.manifests.observability.alert import Alert
-from components.manifests.observability.scope import Scope, bound, rate, share
+from components.manifests.observability.scope import Scope, bound, increase, rate, share
 
 CALLS: Final = "knative_lambda:function_calls:increase5m"
 """What `rules` records: calls of each function by their status, over five minutes."""
@@ -19,7 +19,7 @@ _COLD_STARTS: Final = 50
 
 def alerts(scope: Scope) -> list[Alert]:
     """Return them."""
-    return [_errors(scope), _slow(scope), *_cold_starts(scope)]
+    return [_errors(scope), _slow(scope), *_cold_starts(scope), *_drift(scope)]
 
 
 def _errors(scope: Scope) -> Alert:
@@ -60,5 +60,26 @@ def _cold_starts(scope: Scope) -> list[Alert]:
             when=f"max by (function) (max_over_time({started}[10m])) > {_COLD_START_SECONDS}",
             lasts="0m",
             summary="{{ $labels.function }} took {{ $value | humanizeDuration }} to start.",
+        ),
+    ]
+
+
+def _drift(scope: Scope) -> list[Alert]:
+    def looks(outcome: str) -> str:
+        return increase(scope.service("knative_lambda_drift_checks_total", f'outcome="{outcome}"'), "30m")
+
+    return [
+        Alert(
+            name="FunctionsDrifted",
+            # What was healed was counted as drifted as well.
+            when=f"{looks('drifted')} - {looks('healed')} >= 1",
+            lasts="0m",
+            summary="Functions are not as they were deployed: somebody has changed their objects.",
+        ),
+        Alert(
+            name="DriftChecksFailing",
+            when=f"{looks('failed')} >= 3",
+            lasts="10m",
+            summary="Functions cannot be looked at for drift, or not be healed.",
         ),
     ]
