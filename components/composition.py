@@ -16,6 +16,7 @@ from components.capacity import Capacity
 from components.dead_letters import DeadLettersArgs
 from components.gitops import GitopsArgs
 from components.manifests import flux
+from components.manifests.dead_letters import sink_url as dead_letters_url
 from components.manifests.external_secrets import REGISTRY, STATE, STORAGE
 from components.manifests.iam import Buckets, Places, Repositories
 from components.manifests.network import amqp_port
@@ -151,6 +152,7 @@ def service(
             **args.registry.variables(),
             **args.gates.variables(),
             **args.drift.variables(args.engine),
+            "REFUSED_EVENTS_URL": args.delivery.dead_letter_uri or dead_letters_url(args.namespace),
         },
         region=args.aws.region,
         storage_endpoint=args.storage.endpoint,

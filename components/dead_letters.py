@@ -59,7 +59,5 @@ class DeadLetters(pulumi.ComponentResource):
         custom(f"{name}-deployment", manifests.deployment(args), after)
         if args.replicas > 1:
             custom(f"{name}-budget", manifests.disruption_budget(args.namespace), child)
-        self.sink = pulumi.Output.from_input(
-            f"http://{manifests.NAME}.{args.namespace_name}.svc.cluster.local"
-        )
+        self.sink = pulumi.Output.from_input(manifests.sink_url(args.namespace_name))
         self.register_outputs({"sink": self.sink})

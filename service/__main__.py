@@ -89,6 +89,7 @@ def app_settings(settings: Settings) -> AppSettings:
         third_party_build_rate=settings.http.third_party_build_rate,
         source_rate=settings.http.source_rate,
         read_rate=settings.http.read_rate,
+        refused_events_url=settings.refused_events_url,
         shutdown_grace_seconds=settings.http.shutdown_grace_seconds,
     )
 

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from automation.errors import PlatformError
 from automation.tracing import OFF, Tracer
 from service import openapi, rest, schemas
 from service.boundary import Boundary
@@ -25,6 +26,7 @@ from service.http import read_body, refuse_routing
 from service.metrics import Metrics
 from service.ports import Automation
 from service.rate_limits import UNLIMITED, Rate, RateLimits, ReadRate
+from service.refused import Refused
 from service.rest.guard import Guard
 from service.settings import EVENT_PATHS
 from service.signatures import UNSIGNED, Signatures, SignatureSettings
@@ -61,6 +63,8 @@ class AppSettings:
     """How many events each `source` may send."""
     read_rate: Rate
     """How many requests over REST are answered."""
+    refused_events_url: str = ""
+    """Dead letter sink for what the Broker brings and is refused; empty: nobody keeps it."""
     shutdown_grace_seconds: float
     """How long accepted work may go on once the process is asked to end."""
 
@@ -69,18 +73,29 @@ class HttpHandler:
     """Takes events over HTTP."""
 
     def __init__(
-        self, cloud_events: CloudEventHandler, health: Health, signatures: Signatures, read: ReadBody
+        self,
+        cloud_events: CloudEventHandler,
+        health: Health,
+        signatures: Signatures,
+        read: ReadBody,
+        refused: Refused | None,
     ) -> None:
         self._cloud_events = cloud_events
         self._health = health
         self._signatures = signatures
         self._read = read
+        self._refused = refused
 
     async def receive(self, request: Request) -> Response:
         """Answer one POST with an event in it."""
         body, headers = await self._read(request), request.headers.items()
         self._signatures.check(request.scope["path"], headers, body)
-        answer = await self._cloud_events.handle(headers, body, request.state.trail)
+        try:
+            answer = await self._cloud_events.handle(headers, body, request.state.trail)
+        except PlatformError as error:
+            if self._refused:
+                await self._refused.keep(request.scope["path"], headers, body, error)
+            raise
         # While draining, clients that keep connections open are sent elsewhere.
         closing = {"connection": "close"} if self._health.draining else {}
         return Response(answer.body, answer.status, headers={**answer.headers, **closing})
@@ -99,7 +114,9 @@ def create_app(automation: Automation, settings: AppSettings, tracer: Tracer = O
         read_body, limit_bytes=settings.max_body_bytes, timeout_seconds=settings.body_timeout_seconds
     )
     cloud_events = CloudEventHandler(events, metrics, source=settings.source, tracer=tracer)
-    handler = HttpHandler(cloud_events, health, Signatures(settings.signatures, time.time), read)
+    signatures = Signatures(settings.signatures, time.time)
+    refused = Refused(settings.refused_events_url) if settings.refused_events_url else None
+    handler = HttpHandler(cloud_events, health, signatures, read, refused)
 
     async def scrape(request: Request) -> Response:
         body, content_type = metrics.render(request.headers.get("accept", ""))
@@ -124,12 +141,25 @@ def create_app(automation: Automation, settings: AppSettings, tracer: Tracer = O
         routes=routes,
         middleware=[Middleware(Boundary, metrics=metrics, paths=[route.path for route in routes])],
         exception_handlers={HTTPException: refuse_routing},
-        lifespan=lambda app: _ending(automation, events, health, settings.shutdown_grace_seconds, tracer),
+        lifespan=lambda app: _living(
+            refused, _ending(automation, events, health, settings.shutdown_grace_seconds, tracer)
+        ),
     )
     app.router.redirect_slashes = False
     app.state.health = health
     app.state.metrics = metrics
     return app
+
+
+@contextlib.asynccontextmanager
+async def _living(
+    refused: Refused | None, ending: contextlib.AbstractAsyncContextManager[None]
+) -> AsyncIterator[None]:
+    """Keep refused events until the last work has ended."""
+    async with ending:
+        yield
+    if refused:
+        refused.close()
 
 
 @contextlib.asynccontextmanager

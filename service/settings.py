@@ -105,6 +105,8 @@ class Settings:
     """LOG_LEVEL: debug, info, warn or error."""
     http: HttpSettings
     automation: AutomationSettings
+    refused_events_url: str = ""
+    """REFUSED_EVENTS_URL: dead letter sink for what the Broker brings and is refused; empty: none."""
     tracing: TracingSettings | None = None
     """None: nothing is traced."""
 
@@ -121,6 +123,7 @@ def read(environ: Mapping[str, str]) -> Settings:
     log_level = variables.choice("LOG_LEVEL", LOG_LEVELS, aliases={"warning": "warn"}) or "info"
     http = read_http(variables, local=environment == "local")
     tracing = _tracing(variables)
+    refused = variables.text("REFUSED_EVENTS_URL", syntax.WEB_URL) or ""
     values = {
         **_platform(variables),
         **_builds(variables),
@@ -137,7 +140,9 @@ def read(environ: Mapping[str, str]) -> Settings:
     automation = AutomationSettings(
         environment=environment, **{name: value for name, value in values.items() if value is not None}
     )
-    return Settings(log_level=log_level, http=http, automation=automation, tracing=tracing)
+    return Settings(
+        log_level=log_level, http=http, automation=automation, refused_events_url=refused, tracing=tracing
+    )
 
 
 def read_http(

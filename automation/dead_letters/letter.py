@@ -41,7 +41,6 @@ EXPLANATIONS: Final = frozenset(("knativeerrorcode", "knativeerrordest", "knativ
 
 _PREFIXES: Final = ("network.notifi.lambda.", "io.knative.lambda.")
 _RETRIED: Final = frozenset((404, 408, 409, 429))
-"""Besides 5xx and "no answer": statuses that Knative delivers again for (kncloudevents, SelectiveRetry)."""
 _MAX_KEY_BYTES: Final = 255
 _MAX_SHORT_BYTES: Final = 255
 """AMQP's short strings: routing keys, message ids, content types."""
@@ -72,7 +71,7 @@ class Letter:
         if not code.lstrip("-").isdecimal():
             return UNDELIVERED
         status = int(code)
-        return RETRIES_EXHAUSTED if status < 100 or status >= 500 or status in _RETRIED else REJECTED
+        return RETRIES_EXHAUSTED if is_worth_a_retry(status) else REJECTED
 
     def age_seconds(self, now: datetime.datetime) -> float | None:
         """Return how long ago the event happened; None where it does not say when, or says nonsense."""
@@ -117,6 +116,14 @@ def receive(headers: Iterable[tuple[str, str]], body: bytes) -> Letter:
     if "traceparent" in fields:
         attributes.setdefault("traceparent", fields["traceparent"])
     return Letter(attributes=attributes, content_type=content_type, body=body, structured=structured)
+
+
+def is_worth_a_retry(status: int) -> bool:
+    """Say whether the same event may be taken later, by Knative's rules (kncloudevents, SelectiveRetry).
+
+    A status below 200 stands for no answer at all.
+    """
+    return status < 200 or status >= 500 or status in _RETRIED
 
 
 def replays_of(attributes: Mapping[str, str]) -> int:

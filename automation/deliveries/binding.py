@@ -13,7 +13,6 @@ from automation.dead_letters.letter import PREFIX, Message
 
 PREFIXES: Final = ("cloudEvents:", "cloudEvents_", PREFIX)
 _SAFE: Final = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
-_RETRIED: Final = frozenset((404, 408, 409, 429))
 _FORWARDED: Final = frozenset(("traceparent", "tracestate", "x-correlation-id"))
 
 
@@ -27,11 +26,6 @@ def request(message: Message) -> dict[str, str]:
         elif name.lower() in _FORWARDED:
             headers[name.lower()] = quote(_text(value), safe=_SAFE)
     return headers
-
-
-def is_worth_a_retry(status: int) -> bool:
-    """Say whether the same event may be taken later; by Knative's rules. 0: no answer."""
-    return status < 200 or status >= 500 or status in _RETRIED
 
 
 def reply(headers: Mapping[str, str], body: bytes, now: datetime.datetime) -> Message | None:

@@ -6,7 +6,6 @@ dead letter at once, which eventing-rabbitmq's dispatcher would drop (docs/decis
 """
 
 import asyncio
-import base64
 import contextlib
 import dataclasses
 import datetime
@@ -21,15 +20,14 @@ from aio_pika.abc import AbstractIncomingMessage
 
 from automation.amqp import ANSWER_SECONDS, FAILURES, Server, connect
 from automation.dead_letters.desk import message_of
-from automation.dead_letters.letter import REJECTED, Letter, Message, keep, receive
+from automation.dead_letters.failure import explanations
+from automation.dead_letters.letter import REJECTED, Letter, Message, is_worth_a_retry, keep, receive
 from automation.dead_letters.rabbitmq import amqp
 from automation.dead_letters.store import Letters, LettersFull, LettersUnavailable
-from automation.deliveries.binding import is_worth_a_retry, reply, request
+from automation.deliveries.binding import reply, request
 from automation.errors import InvalidEvent
 
 LONGEST_WAIT_SECONDS: Final = 30.0
-_ERROR_BYTES: Final = 768
-"""Of an answer that a letter keeps: 1024 characters as base64, as in Knative."""
 _UNREADABLE_KEY: Final = "dlq.unreadable"
 
 logger = logging.getLogger(__name__)
@@ -193,11 +191,7 @@ class Courier:
             wait = min(2 * wait, LONGEST_WAIT_SECONDS)
 
     def _letter(self, message: Message, answer: Answer) -> Message:
-        told = {
-            "knativeerrorcode": str(answer.status or 500),
-            "knativeerrordest": self._route.subscriber_url,
-            "knativeerrordata": base64.b64encode(answer.body[:_ERROR_BYTES]).decode(),
-        }
+        told = explanations(answer.status, self._route.subscriber_url, answer.body)
         try:
             letter: Letter = receive(request(message).items(), message.body)
         except InvalidEvent:

@@ -29,6 +29,11 @@ _SHUTDOWN_SECONDS: Final = 40
 """A letter in hand is stored or refused within 25 seconds; then connections are closed."""
 
 
+def sink_url(namespace: str) -> str:
+    """Return where the handler takes letters, inside the cluster."""
+    return f"http://{NAME}.{namespace}.svc.cluster.local"
+
+
 def account(namespace: Any) -> Manifest:
     """Return the handler's account, which may do nothing and gets no token."""
     return {

@@ -161,12 +161,14 @@ def _out_of_service(args: "NetworkArgs") -> list[Manifest]:
         _api_server(args),
         _rabbitmq(args),
         _to([_elsewhere(args.notifi_namespace)], _NOTIFI_GRPC, _NOTIFI_HTTP),
-        *_to_places(_places([args.otlp_endpoint, *args.sink_uris])),
+        _to([_here(_ours("dead-letters"))], HTTP),
+        *_to_places(_places([args.otlp_endpoint, args.dead_letter_uri, *args.sink_uris])),
     ]
 
 
 def _into_dead_letters(args: "NetworkArgs") -> list[Manifest]:
-    return [_from([_here(_broker(args, _DISPATCHER_ROLES))], HTTP), _metrics(args, HTTP)]
+    senders = [_broker(args, _DISPATCHER_ROLES), _ours("service")]
+    return [_from([_here(pods) for pods in senders], HTTP), _metrics(args, HTTP)]
 
 
 def _out_of_dead_letters(args: "NetworkArgs") -> list[Manifest]:

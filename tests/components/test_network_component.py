@@ -76,6 +76,7 @@ ALLOWED = [
     ("service", "broker ingress", 8080),
     ("service", "notifi", 4000),
     ("service", "notifi", 5000),
+    ("service", "dead letters", 8080),
     ("dead letters", "rabbitmq", 5672),
     ("dead letters", "broker ingress", 8080),
     ("broker ingress", "rabbitmq", 5672),
