@@ -115,6 +115,7 @@ def function_args(state: FunctionState, deployment: Deployment, settings: Automa
         timeout_seconds=timeout,
         log_level=settings.function_log_level,
         pull_secret=settings.pull_secret,
+        trigger=settings.triggers,
         dead_letter_uri=settings.dead_letter_uri,
         variables=tuple(given.items()),
         secret_variables=tuple((each.name, each.secret, each.key) for each in configuration.secrets),

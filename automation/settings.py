@@ -108,6 +108,8 @@ class AutomationSettings:
     """Where that is sent; empty: the Broker's ingress."""
     scheduler_url: str = ""
     """Notifi's scheduler, which is told how builds with a context id ended; empty: nobody is."""
+    triggers: bool = True
+    """Whether functions have Triggers; else our consumer brings them their events."""
     dead_letter_uri: str = ""
     """Where undeliverable events go; empty: the Service `knative-lambda-dlq-handler`."""
     function_url: str = "http://{name}.{namespace}.svc.cluster.local"

@@ -41,6 +41,8 @@ class Backing(pulumi.ComponentResource):
     """5671 with TLS, 5672 without."""
     amqp_handler_secret: pulumi.Output[str]
     """Secret with the credentials of the handler of dead letters."""
+    amqp_consumer_secret: pulumi.Output[str]
+    """Secret with the credentials of the consumer, where there is one."""
     amqp_publisher_secret: pulumi.Output[str]
     """Secret with the credentials of who publishes to the exchange `cloud-events`."""
     tls_secret: pulumi.Output[str]
@@ -60,6 +62,7 @@ class Backing(pulumi.ComponentResource):
         self.amqp_host = pulumi.Output.from_input(_host(settings))
         self.amqp_port = pulumi.Output.from_input(amqp_port(settings.tls.enabled))
         self.amqp_handler_secret = rights.handler_secret
+        self.amqp_consumer_secret = rights.consumer_secret
         self.amqp_publisher_secret = rights.publisher_secret
         self.tls_secret = pulumi.Output.from_input(tls_secret(settings))
         self.register_outputs({key: getattr(self, key) for key in Backing.__annotations__})
@@ -98,18 +101,20 @@ def _knative(settings: PlatformSettings) -> KnativeArgs:
         eventing_namespace=settings.knative.eventing_namespace,
         replicas=REPLICAS[settings.environment],
         ingress=settings.knative.ingress,
+        eventing=not settings.delivery.over_amqp,
         untagged_registries=settings.knative.untagged_registries,
     )
 
 
 def _secrets(args: BackingArgs) -> ExternalSecretsArgs:
     wanted, settings = args.settings.secrets, args.settings
+    users = tuple(topology.users(_topology(args)))
     connection = topology.connection(_host(settings), amqp_port(settings.tls.enabled), tls_secret(settings))
     return ExternalSecretsArgs(
         namespace=args.namespace,
         store=wanted.store,
         store_kind=wanted.store_kind,
-        secrets=tuple(external_secrets.planned(wanted.stored, wanted.prefix, connection)),
+        secrets=tuple(external_secrets.planned(wanted.stored, wanted.prefix, users, connection)),
     )
 
 
@@ -155,4 +160,5 @@ def _topology(args: BackingArgs) -> TopologyArgs:
         broker_name=naming.broker_name(settings.environment),
         source_annotations=compute_annotations(DISPATCHER),
         stored_credentials=settings.secrets.holds(external_secrets.RABBITMQ),
+        consumer=settings.delivery.over_amqp,
     )

@@ -4,6 +4,7 @@ One function a component, from PlatformSettings to its Args; nothing is declared
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 
@@ -13,8 +14,10 @@ from components.admission import AdmissionArgs
 from components.backing import Backing, tls_secret
 from components.broker import BrokerArgs
 from components.capacity import Capacity
+from components.consumer import ConsumerArgs
 from components.dead_letters import DeadLettersArgs
 from components.gitops import GitopsArgs
+from components.manifests import consumer as consumer_manifests
 from components.manifests import flux
 from components.manifests.dead_letters import sink_url as dead_letters_url
 from components.manifests.external_secrets import REGISTRY, STATE, STORAGE
@@ -23,6 +26,7 @@ from components.manifests.network import amqp_port
 from components.manifests.observability import telemetry
 from components.manifests.observability.scope import Scope
 from components.manifests.rabbitmq import amqp_host
+from components.manifests.service import NAME as SERVICE
 from components.network import NetworkArgs
 from components.observability import ObservabilityArgs
 from components.registry import PULL_SECRET, PUSH_SECRET, Registry, RegistryArgs
@@ -134,7 +138,8 @@ def service(
         log_level=args.service.log_level,
         engine=args.engine,
         broker_name=naming.broker_name(args.environment),
-        broker_url=args.delivery.broker_uri,
+        # Without a Broker its address is the consumer's, which the service cannot derive.
+        broker_url=broker_url(args) if args.delivery.over_amqp else args.delivery.broker_uri,
         emits=_emits(args),
         sink_uri=args.delivery.sink_uri,
         scheduler_uri=args.delivery.scheduler_uri,
@@ -152,7 +157,7 @@ def service(
             **args.registry.variables(),
             **args.gates.variables(),
             **args.drift.variables(args.engine),
-            "REFUSED_EVENTS_URL": args.delivery.dead_letter_uri or dead_letters_url(args.namespace),
+            **_delivered_by(args),
         },
         region=args.aws.region,
         storage_endpoint=args.storage.endpoint,
@@ -175,6 +180,21 @@ def service(
             trace_ratio=args.observability.trace_ratio,
         ),
     )
+
+
+def _delivered_by(args: PlatformSettings) -> dict[str, str]:
+    """Return what the service has to know of who brings events; the consumer keeps refused ones itself."""
+    if args.delivery.over_amqp:
+        return {"FUNCTION_TRIGGERS": "false"}
+    return {"REFUSED_EVENTS_URL": args.delivery.dead_letter_uri or dead_letters_url(args.namespace)}
+
+
+def broker_url(args: PlatformSettings) -> str:
+    """Return where events are sent, as pods reach it."""
+    found = args.delivery.broker_uri
+    if args.delivery.over_amqp:
+        return found or consumer_manifests.url(args.namespace)
+    return found or naming.broker_url(args.environment, args.namespace)
 
 
 def _emits(args: PlatformSettings) -> tuple[str, ...]:
@@ -201,21 +221,43 @@ def dead_letters(
 ) -> DeadLettersArgs:
     """Return what the handler of dead letters runs with."""
     return DeadLettersArgs(
-        namespace=namespace,
-        namespace_name=args.namespace,
-        environment=args.environment,
-        image=args.service_image,
-        replicas=capacity.dead_letter_pods,
-        amqp_host=amqp_host(args.rabbitmq.cluster, args.rabbitmq.namespace),
-        amqp_port=amqp_port(args.tls.enabled),
+        **_amqp_program(args, capacity, namespace),
         queue=naming.dead_letter_queue(args.environment),
         target_queue=naming.events_queue(args.environment),
         replay_seconds=args.delivery.dead_letter_replay_seconds,
         has_tokens=args.service.api_tokens is not None,
         credentials_secret=backing.amqp_handler_secret,
-        tls_secret=tls_secret(args),
-        pull_secret=_pull_secret(args),
     )
+
+
+def consumer(
+    args: PlatformSettings, capacity: Capacity, namespace: pulumi.Output[str], backing: Backing
+) -> ConsumerArgs:
+    """Return what the consumer runs with."""
+    return ConsumerArgs(
+        **_amqp_program(args, capacity, namespace),
+        queue=naming.events_queue(args.environment),
+        subscriber_url=args.delivery.subscriber_uri or f"http://{SERVICE}.{args.namespace}.svc.cluster.local",
+        event_types=EVENT_TYPES,
+        credentials_secret=backing.amqp_consumer_secret,
+    )
+
+
+def _amqp_program(
+    args: PlatformSettings, capacity: Capacity, namespace: pulumi.Output[str]
+) -> dict[str, Any]:
+    """Return what programs before RabbitMQ have in common."""
+    return {
+        "namespace": namespace,
+        "namespace_name": args.namespace,
+        "environment": args.environment,
+        "image": args.service_image,
+        "replicas": capacity.dead_letter_pods,
+        "amqp_host": amqp_host(args.rabbitmq.cluster, args.rabbitmq.namespace),
+        "amqp_port": amqp_port(args.tls.enabled),
+        "tls_secret": tls_secret(args),
+        "pull_secret": _pull_secret(args),
+    }
 
 
 def _pull_secret(args: PlatformSettings) -> str:
@@ -243,6 +285,7 @@ def network(args: PlatformSettings, namespace: pulumi.Output[str]) -> NetworkArg
         broker_uri=args.delivery.broker_uri,
         sink_uris=tuple(filter(None, (args.delivery.sink_uri, args.delivery.scheduler_uri))),
         dead_letter_uri=args.delivery.dead_letter_uri,
+        consumer=args.delivery.over_amqp,
     )
 
 
@@ -280,6 +323,7 @@ def observability(args: PlatformSettings, namespace: pulumi.Output[str]) -> Obse
             availability_percent=watching.availability_percent,
             build_seconds=watching.build_seconds,
             dead_letters=watching.dead_letters,
+            consumer=args.delivery.over_amqp,
             **({"runbook": watching.runbook_url} if watching.runbook_url else {}),
         ),
         labels=dict(watching.labels),

@@ -34,6 +34,8 @@ class FunctionArgs:
     """debug, info, warning or error."""
     pull_secret: str = ""
     """Secret that the image is pulled with; empty: none."""
+    trigger: bool = True
+    """Whether Knative Eventing brings its events; else our consumer does, and there is no Trigger."""
     dead_letter_uri: str = ""
     """Where undeliverable events are posted; empty: the Service `dead_letter_service`."""
     dead_letter_service: str = "knative-lambda-dlq-handler"
@@ -80,7 +82,9 @@ class FunctionComponent(pulumi.ComponentResource):
         # A pod needs its identity and configuration to start; the Trigger needs somewhere to deliver to.
         after_config = pulumi.ResourceOptions(parent=self, depends_on=[account, config])
         service = custom(f"{name}-service", manifests.knative_service(args), after_config)
-        after_service = pulumi.ResourceOptions(parent=self, depends_on=[service])
-        trigger = custom(f"{name}-trigger", manifests.start_trigger(args), after_service)
-        self.service_name = trigger.id.apply(lambda _: args.function_name)
+        last = service
+        if args.trigger:
+            after_service = pulumi.ResourceOptions(parent=self, depends_on=[service])
+            last = custom(f"{name}-trigger", manifests.start_trigger(args), after_service)
+        self.service_name = last.id.apply(lambda _: args.function_name)
         self.register_outputs({"service_name": self.service_name})

@@ -22,6 +22,8 @@ class KnativeArgs:
     """Of each controller and webhook."""
     ingress: str = "kourier"
     """What routes requests, one of INGRESSES; it has to be installed where it is not Kourier."""
+    eventing: bool = True
+    """Whether Eventing is wanted."""
     untagged_registries: tuple[str, ...] = ()
     """Registries without HTTPS, whose tags Knative shall not resolve."""
 
@@ -32,13 +34,16 @@ class Knative(pulumi.ComponentResource):
     serving_namespace: pulumi.Output[str]
     """Namespace of Serving, known once it exists."""
     eventing_namespace: pulumi.Output[str]
-    """Namespace of Eventing, known once it exists."""
+    """Namespace of Eventing, known once it exists; empty: it was not wanted."""
 
     def __init__(self, name: str, args: KnativeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("knative-lambda:components:Knative", name, None, opts)
-        serving, eventing = manifests.serving(args), manifests.eventing(args)
+        serving = manifests.serving(args)
         self.serving_namespace = self._install(f"{name}-serving", args.serving_namespace, serving)
-        self.eventing_namespace = self._install(f"{name}-eventing", args.eventing_namespace, eventing)
+        self.eventing_namespace = pulumi.Output.from_input("")
+        if args.eventing:
+            eventing = manifests.eventing(args)
+            self.eventing_namespace = self._install(f"{name}-eventing", args.eventing_namespace, eventing)
         self.register_outputs(
             {"serving_namespace": self.serving_namespace, "eventing_namespace": self.eventing_namespace}
         )

@@ -46,6 +46,8 @@ class NetworkArgs:
     """Where pods send events, if not to the Broker's ingress in the namespace."""
     sink_uris: tuple[str, ...] = ()
     """Where the automation service sends events besides the Broker."""
+    consumer: bool = False
+    """Whether our consumer stands for Broker, dispatchers and source."""
     dead_letter_uri: str = ""
     """Where undeliverable events go, if not to their Service."""
 

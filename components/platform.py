@@ -5,12 +5,13 @@ from collections.abc import Mapping
 
 import pulumi
 
-from components import composition, naming, providers
+from components import composition, providers
 from components.access import Access
 from components.admission import Admission
 from components.backing import Backing, BackingArgs
 from components.broker import Broker
 from components.composition import RoleArns
+from components.consumer import Consumer
 from components.dead_letters import DeadLetters
 from components.gitops import Gitops
 from components.namespace import PlatformNamespace, PlatformNamespaceArgs
@@ -34,9 +35,9 @@ class Platform(pulumi.ComponentResource):
     namespace: pulumi.Output[str]
     """Namespace of the environment."""
     broker_name: pulumi.Output[str]
-    """Name of the Broker."""
+    """Name of the Broker; empty: there is none."""
     broker_url: pulumi.Output[str]
-    """Where the Broker takes events, inside the cluster."""
+    """Where the Broker takes events, inside the cluster; or what stands for it."""
     dead_letter_sink: pulumi.Output[str]
     """Where events go that nobody took."""
     amqp_host: pulumi.Output[str]
@@ -82,10 +83,11 @@ class Platform(pulumi.ComponentResource):
         self.build_account, self.service_account = access.build_account, access.service_account
         below = self._below_the_broker(name, args)
         after = pulumi.ResourceOptions(parent=self, depends_on=below)
-        broker = Broker(f"{name}-eventing", composition.broker(args, self.namespace), after)
-        self.broker_name = broker.broker_name
-        address = args.delivery.broker_uri or naming.broker_url(args.environment, args.namespace)
-        self.broker_url = broker.broker_name.apply(lambda _: address)
+        self.broker_name = pulumi.Output.from_input("")
+        if not args.delivery.over_amqp:
+            broker = Broker(f"{name}-eventing", composition.broker(args, self.namespace), after)
+            self.broker_name = broker.broker_name
+        self.broker_url = self.broker_name.apply(lambda _: composition.broker_url(args))
         self._watch(name, args)
         if args.capacity:
             # A pod needs its account and the keys of the storage to start.
@@ -119,8 +121,12 @@ class Platform(pulumi.ComponentResource):
         if args.capacity is None:
             return []
         child = pulumi.ResourceOptions(parent=self)
-        triggers = len(EVENT_TYPES) + args.gitops.triggers
-        quota = QuotasArgs(namespace=self.namespace, capacity=args.capacity, triggers=triggers)
+        quota = QuotasArgs(
+            namespace=self.namespace,
+            capacity=args.capacity,
+            triggers=len(EVENT_TYPES) + args.gitops.triggers,
+            consumer=args.delivery.over_amqp,
+        )
         Quotas(f"{name}-quotas", quota, child)
         Network(f"{name}-network", composition.network(args, self.namespace), child)
         Admission(f"{name}-admission", composition.admission(args), child)
@@ -130,6 +136,9 @@ class Platform(pulumi.ComponentResource):
         if not args.delivery.dead_letter_uri:
             wanted = composition.dead_letters(args, args.capacity, self.namespace, backing)
             self.dead_letter_sink = DeadLetters(f"{name}-dead-letters", wanted, child).sink
+        if args.delivery.over_amqp:
+            taken = composition.consumer(args, args.capacity, self.namespace, backing)
+            Consumer(f"{name}-consumer", taken, child)
         return [backing]
 
     def _watch(self, name: str, args: PlatformSettings) -> None:

@@ -19,6 +19,8 @@ class QuotasArgs:
     """What functions, builds and the automation service may use."""
     triggers: int
     """Triggers of the automation service; each runs two dispatchers all the time."""
+    consumer: bool = False
+    """Whether our consumer runs in place of all of Knative Eventing's pods."""
 
 
 class Quotas(pulumi.ComponentResource):
@@ -31,7 +33,7 @@ class Quotas(pulumi.ComponentResource):
         super().__init__("knative-lambda:components:Quotas", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         limits = custom(f"{name}-limits", manifests.limit_range(args.namespace), child)
-        quota = manifests.resource_quota(args.namespace, args.capacity, args.triggers)
+        quota = manifests.resource_quota(args.namespace, args.capacity, args.triggers, consumer=args.consumer)
         # With the quota alone, a pod whose containers name no limits would be refused.
         after_limits = pulumi.ResourceOptions(parent=self, depends_on=[limits])
         custom(f"{name}-quota", quota, after_limits)

@@ -28,6 +28,8 @@ class TopologyArgs:
     """Name of the RabbitmqSource."""
     source_annotations: dict[str, str] = field(default_factory=dict)
     """What the RabbitmqSource's pod may use."""
+    consumer: bool = False
+    """Whether our consumer takes the events, not a RabbitmqSource."""
     stored_credentials: bool = False
     """Whether the users' credentials come from a secret store; else RabbitMQ's operator makes them up."""
 
@@ -37,6 +39,8 @@ class Topology(pulumi.ComponentResource):
 
     handler_secret: pulumi.Output[str]
     """Secret with `username` and `password` of the handler of dead letters."""
+    consumer_secret: pulumi.Output[str]
+    """Secret with `username` and `password` of the consumer; empty: there is none."""
     publisher_secret: pulumi.Output[str]
     """Secret with `username` and `password` of who publishes to the exchange `cloud-events`."""
 
@@ -50,12 +54,13 @@ class Topology(pulumi.ComponentResource):
         connected: list[pulumi.Resource] = [
             custom(f"{name}-{role}", planned, after) for role, planned in manifests.connections(args).items()
         ]
-        last = pulumi.ResourceOptions(parent=self, depends_on=connected)
-        custom(f"{name}-source", manifests.source(args), last)
+        if not args.consumer:
+            last = pulumi.ResourceOptions(parent=self, depends_on=connected)
+            custom(f"{name}-source", manifests.source(args), last)
+        taker = manifests.credentials(args, manifests.CONSUMER_USER) if args.consumer else ""
+        self.consumer_secret = pulumi.Output.from_input(taker)
         self.handler_secret = pulumi.Output.from_input(manifests.credentials(args, manifests.HANDLER_USER))
         self.publisher_secret = pulumi.Output.from_input(
             manifests.credentials(args, manifests.PUBLISHER_USER)
         )
-        self.register_outputs(
-            {"handler_secret": self.handler_secret, "publisher_secret": self.publisher_secret}
-        )
+        self.register_outputs({key: getattr(self, key) for key in Topology.__annotations__})

@@ -4,7 +4,6 @@ Exit status: 0 after a signal and a drain, 2 when settings are wrong, 3 when the
 """
 
 import gc
-import os
 import sys
 from typing import Final
 
@@ -16,9 +15,9 @@ from service.app import AppSettings, create_app
 from service.drift_metrics import DriftMetrics
 from service.gate_metrics import GateMetrics
 from service.outbox_metrics import OutboxMetrics
+from service.programs import run
 from service.server import Server
 from service.settings import Settings, SettingsError, TracingSettings, read
-from service.tls import CertificateUnusable
 
 _YOUNG_OBJECTS: Final = 20_000
 """Net new containers between two collections of the youngest; about two events' worth."""
@@ -26,18 +25,17 @@ _YOUNG_OBJECTS: Final = 20_000
 
 def main() -> int:
     """Serve until a signal; return the exit status."""
-    try:
-        settings = read(os.environ)
-    except SettingsError as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
+    return run(read, server)
+
+
+def server(settings: Settings) -> Server:
+    """Return the service, ready to run. Raises SettingsError and CertificateUnusable."""
     logs.configure(settings.log_level)
     tracer = tracer_of(settings.tracing)
     try:
         automation = create(settings.automation, tracer)
     except ValueError as error:  # an engine or a state backend that is known, but not built yet
-        sys.stderr.write(f"{error}\n")
-        return 2
+        raise SettingsError((str(error),)) from error
     app = create_app(automation, app_settings(settings), tracer)
     if automation.outbox:
         app.state.metrics.registry.register(OutboxMetrics(automation.outbox.numbers, utc_now))
@@ -46,13 +44,7 @@ def main() -> int:
     if settings.automation.drift_checks_per_minute:
         app.state.metrics.registry.register(DriftMetrics(automation.drift_counts))
     settle_memory()
-    try:
-        server = Server(app, settings.http, settings.automation.environment)
-    except CertificateUnusable as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    server.run()
-    return 0
+    return Server(app, settings.http, settings.automation.environment)
 
 
 def settle_memory() -> None:

@@ -32,6 +32,12 @@ SECURITY_HEADERS: Final[Mapping[str, str]] = {
 }
 
 
+def announced_bytes(request: Request, most: int) -> int:
+    """Return how long a body is said to be; `most` where that is not said, or is more."""
+    length = request.headers.get("content-length", "")
+    return min(int(length), most) if length.isdecimal() and len(length) < 19 else most
+
+
 async def read_body(request: Request, *, limit_bytes: int, timeout_seconds: float) -> bytes:
     """Return the body; its announced length may refuse it but is never trusted.
 

@@ -212,6 +212,7 @@ def _platform(variables: Variables) -> dict[str, Any]:
         "emits": frozenset(map(Kind, variables.words("EMIT_EVENTS", EMITTED))),
         "sink_url": variables.text("K_SINK", syntax.WEB_URL),
         "scheduler_url": variables.text("SCHEDULER_URL", syntax.WEB_URL),
+        "triggers": variables.flag("FUNCTION_TRIGGERS"),
         "dead_letter_uri": variables.text("DEAD_LETTER_SINK_URI", syntax.WEB_URL),
         "engine": variables.choice("PULUMI_ENGINE", ENGINES),
         "backend_url": variables.required("PULUMI_BACKEND_URL", syntax.BACKEND_URL),

@@ -51,6 +51,9 @@ AMQP_URL: Final = _pattern(
     "amqp:// or amqps:// with host, port and virtual host, no credentials",
 )
 QUEUE: Final = _pattern(r"[A-Za-z0-9._:-]{1,255}", "1 to 255 letters, digits and '.', '_', ':', '-'")
+EVENT_TYPES: Final = _pattern(
+    r"[A-Za-z0-9._-]{1,255}(?:,[A-Za-z0-9._-]{1,255})*", "types of events with commas between them"
+)
 STEPS: Final = _pattern(
     r"[1-9]\d?(?:,[1-9]\d?)*", "percents from 1 to 99 with commas between them, rising, such as 10,50"
 )

@@ -10,10 +10,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import aio_pika
-from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import DeliveryError, PublishError
 
-from automation.amqp import ANSWER_SECONDS, CONNECT_SECONDS, FAILURES, Server, connect
+from automation.amqp import ANSWER_SECONDS, FAILURES, Link, Server
 from automation.dead_letters.letter import Message
 from automation.dead_letters.store import LettersFull, LettersUnavailable
 
@@ -40,16 +39,13 @@ class RabbitmqLetters:
 
     def __init__(self, settings: RabbitmqSettings) -> None:
         self._settings = settings
-        self._connection: AbstractConnection | None = None
-        self._publishing: AbstractChannel | None = None
-        self._connecting = asyncio.Lock()
+        self._link = Link(settings.server)
 
     async def put(self, message: Message) -> None:
         """Publish, and return when a quorum of nodes has the message."""
         async with self._translated():
-            channel = await self._channel()
-            exchange = await channel.get_exchange(self._settings.exchange, ensure=False)
-            await exchange.publish(amqp(message), message.routing_key, mandatory=True, timeout=ANSWER_SECONDS)
+            exchange = self._settings.exchange
+            await self._link.publish(amqp(message), exchange, message.routing_key, mandatory=True)
 
     async def depth(self) -> int:
         """Return how many messages are ready in the queue."""
@@ -57,7 +53,7 @@ class RabbitmqLetters:
 
     async def _ready_in(self, name: str) -> int:
         async with self._translated(), asyncio.timeout(ANSWER_SECONDS):
-            connection = await self._connected()
+            connection = await self._link.connected()
             async with connection.channel(publisher_confirms=False) as channel:
                 queue = await channel.get_queue(name, ensure=True)
                 return queue.declaration_result.message_count or 0
@@ -70,15 +66,13 @@ class RabbitmqLetters:
         """Return if RabbitMQ answers and has exchange and queue."""
         await self.depth()
         async with self._translated(), asyncio.timeout(ANSWER_SECONDS):
-            connection = await self._connected()
+            connection = await self._link.connected()
             async with connection.channel(publisher_confirms=False) as channel:
                 await channel.get_exchange(self._settings.exchange, ensure=True)
 
     async def close(self) -> None:
         """Close the connection."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            await connection.close()
+        await self._link.drop()
 
     @asynccontextmanager
     async def _translated(self) -> AsyncIterator[None]:
@@ -90,31 +84,8 @@ class RabbitmqLetters:
         except DeliveryError as error:
             raise LettersFull("RabbitMQ's queue of dead letters has no room") from error
         except FAILURES as error:
-            await self._drop()
+            await self._link.drop()
             raise LettersUnavailable("RabbitMQ did not do its part") from error
-
-    async def _channel(self) -> AbstractChannel:
-        connection = await self._connected()
-        async with self._connecting:
-            if self._publishing is None or self._publishing.is_closed:
-                self._publishing = await connection.channel(publisher_confirms=True, on_return_raises=True)
-            return self._publishing
-
-    async def _connected(self) -> AbstractConnection:
-        async with self._connecting:
-            if self._connection is None or self._connection.is_closed:
-                self._publishing = None
-                self._connection = await connect(self._settings.server)
-            return self._connection
-
-    async def _drop(self) -> None:
-        connection, self._connection, self._publishing = self._connection, None, None
-        if connection is not None:
-            try:
-                async with asyncio.timeout(CONNECT_SECONDS):
-                    await connection.close()
-            except FAILURES:
-                pass  # it is given up anyway
 
 
 def amqp(message: Message) -> aio_pika.Message:

@@ -7,9 +7,9 @@ Attributes are taken by all three prefixes: `cloudEvents:` and `cloudEvents_` of
 import datetime
 from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
-from automation.dead_letters.letter import PREFIX, Message
+from automation.dead_letters.letter import PREFIX, STRUCTURED, Letter, Message, inside
 
 PREFIXES: Final = ("cloudEvents:", "cloudEvents_", PREFIX)
 _SAFE: Final = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
@@ -28,6 +28,28 @@ def request(message: Message) -> dict[str, str]:
     return headers
 
 
+def attributes(message: Message) -> dict[str, str]:
+    """Return the attributes of the event in a message; none where it is no event."""
+    if (message.content_type or "").lower().startswith(STRUCTURED):
+        return inside(message.body)
+    found = {_attribute(name): _text(value) for name, value in message.headers.items()}
+    return {name: value for name, value in found.items() if name}
+
+
+def published(letter: Letter, now: datetime.datetime) -> Message:
+    """Return what is published of an event that came over HTTP."""
+    beside = {} if letter.structured else dict(letter.attributes)
+    trace = {"traceparent": beside.pop("traceparent")} if "traceparent" in beside else {}
+    return Message(
+        routing_key=letter.attributes["type"],
+        message_id=None,
+        content_type=letter.content_type or None,
+        headers={**{PREFIX + name: value for name, value in beside.items()}, **trace},
+        body=letter.body,
+        timestamp=now,
+    )
+
+
 def reply(headers: Mapping[str, str], body: bytes, now: datetime.datetime) -> Message | None:
     """Return what is published of an answer (header names in lower case); None: it is no event."""
     if "ce-specversion" not in headers or not headers.get("ce-type"):
@@ -36,7 +58,7 @@ def reply(headers: Mapping[str, str], body: bytes, now: datetime.datetime) -> Me
         routing_key=headers["ce-type"],
         message_id=None,
         content_type=headers.get("content-type"),
-        headers={name: value for name, value in headers.items() if name.startswith(PREFIX)},
+        headers={name: unquote(value) for name, value in headers.items() if name.startswith(PREFIX)},
         body=body,
         timestamp=now,
     )

@@ -1,7 +1,7 @@
-"""Takes events from a queue and posts them to a subscriber, as Knative's dispatcher does.
+"""Takes events from a queue and posts them to their receivers, as Knative's dispatchers do.
 
-An event is acknowledged when the subscriber has taken it (and its reply is published), or when its dead
-letter is kept; whatever breaks before that, RabbitMQ delivers it again. What is refused for good becomes a
+An event is acknowledged when each receiver has taken it (and its reply is published), or its dead letter is
+kept; whatever breaks before that, RabbitMQ delivers it again. What is refused for good becomes a
 dead letter at once, which eventing-rabbitmq's dispatcher would drop (docs/decisions/0047).
 """
 
@@ -9,26 +9,35 @@ import asyncio
 import contextlib
 import dataclasses
 import datetime
+import itertools
 import logging
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import urllib3
 from aio_pika.abc import AbstractIncomingMessage
 
-from automation.amqp import ANSWER_SECONDS, FAILURES, Server, connect
+from automation.amqp import FAILURES, Link, Server, connect
 from automation.dead_letters.desk import message_of
 from automation.dead_letters.failure import explanations
 from automation.dead_letters.letter import REJECTED, Letter, Message, is_worth_a_retry, keep, receive
 from automation.dead_letters.rabbitmq import amqp
 from automation.dead_letters.store import Letters, LettersFull, LettersUnavailable
-from automation.deliveries.binding import reply, request
+from automation.deliveries.binding import attributes, reply, request
+from automation.deliveries.routing import NOBODY, Destination, Routes
 from automation.errors import InvalidEvent
 
 LONGEST_WAIT_SECONDS: Final = 30.0
 _UNREADABLE_KEY: Final = "dlq.unreadable"
+
+DELIVERED: Final = "delivered"
+DEAD: Final = "dead_lettered"
+DROPPED: Final = "dropped"
+OUTCOMES: Final = (DELIVERED, DEAD, DROPPED)
+"""Taken; kept as a dead letter; nobody's."""
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +47,7 @@ class Route:
     """From where to where, and how patiently."""
 
     queue: str
-    subscriber_url: str
+    routes: Routes
     reply_exchange: str = ""
     """Where replies are published by their type; empty: they are dropped."""
     prefetch: int = 10
@@ -47,8 +56,6 @@ class Route:
     """Deliveries after the first one that failed."""
     first_wait_seconds: float = 1.0
     """Before the second delivery; doubled before each further one."""
-    timeout_seconds: float = 30.0
-    """Longest wait for one answer."""
     most_replays: int = 3
     """What was replayed so often and fails again is poison."""
 
@@ -62,18 +69,41 @@ class Answer:
     body: bytes
 
 
+class Counts(Protocol):
+    """Who is told what became of deliveries."""
+
+    def count_delivery(self, receiver: str, outcome: str, seconds: float) -> None:
+        """Count an event that is done with: DELIVERED or DEAD; for NOBODY, DROPPED."""
+
+    def count_retry(self, receiver: str) -> None:
+        """Count a delivery that failed and will be repeated."""
+
+
 class Courier:
     """Delivers the events of one queue until it is asked to end."""
 
-    def __init__(self, server: Server, letters: Letters, route: Route) -> None:
+    def __init__(self, server: Server, letters: Letters, route: Route, counts: Counts) -> None:
         self._server = server
+        self._counts = counts
+        self._replies = Link(server)
         self._letters = letters
         self._route = route
         self._http = urllib3.PoolManager(maxsize=route.prefetch, retries=False)
         # The default pool has a thread for each CPU and four more: fewer than events under way.
         self._threads = ThreadPoolExecutor(route.prefetch)
         self._ending = asyncio.Event()
+        self._consuming = False
         self._under_way: set[asyncio.Task[None]] = set()
+
+    @property
+    def consuming(self) -> bool:
+        """Whether RabbitMQ sends events at this moment."""
+        return self._consuming
+
+    @property
+    def under_way(self) -> int:
+        """How many events are in hand."""
+        return len(self._under_way)
 
     def end(self) -> None:
         """Take no more events; `run` returns when those under way have ended or its grace has."""
@@ -91,6 +121,7 @@ class Courier:
                 await self._pause(wait)
                 wait = min(2 * wait, LONGEST_WAIT_SECONDS)
         await self._letters.close()
+        await self._replies.drop()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _serve(self, grace_seconds: float) -> None:
@@ -103,8 +134,10 @@ class Courier:
             queue = await channel.get_queue(self._route.queue, ensure=True)
             tag = await queue.consume(self._take)
             logger.info("taking events from %s", self._route.queue)
+            self._consuming = True
             waits = [asyncio.create_task(event.wait()) for event in (closed, self._ending)]
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            self._consuming = False
             for task in waits:
                 task.cancel()
             if closed.is_set():
@@ -126,40 +159,51 @@ class Courier:
         self._under_way.add(task)
         try:
             await self._deliver(incoming, message_of(incoming))
-        except FAILURES as error:
-            logger.warning("an event is not acknowledged, and comes again: %s", repr(error))
+        except* FAILURES as errors:
+            logger.warning("an event is not acknowledged, and comes again: %s", repr(errors.exceptions[0]))
         finally:
             self._under_way.discard(task)
 
     async def _deliver(self, incoming: AbstractIncomingMessage, message: Message) -> None:
-        answer = await self._post_patiently(message)
-        if 200 <= answer.status < 300:
-            await self._publish_reply(answer)
-        else:
-            await self._bury(message, answer)
+        destinations = self._route.routes.of(attributes(message))
+        if not destinations:
+            self._counts.count_delivery(NOBODY, DROPPED, 0.0)
+        async with asyncio.TaskGroup() as group:
+            for destination in destinations:
+                group.create_task(self._hand_over(message, destination))
         await incoming.ack()
 
-    async def _post_patiently(self, message: Message) -> Answer:
-        wait = self._route.first_wait_seconds
-        for _ in range(self._route.retries):
-            answer = await self._attempt(message)
+    async def _hand_over(self, message: Message, destination: Destination) -> None:
+        began = time.monotonic()
+        answer = await self._post_patiently(message, destination)
+        if is_taken := 200 <= answer.status < 300:
+            await self._publish_reply(answer)
+        else:
+            await self._bury(message, destination, answer)
+        outcome = DELIVERED if is_taken else DEAD
+        self._counts.count_delivery(destination.receiver, outcome, time.monotonic() - began)
+
+    async def _post_patiently(self, message: Message, destination: Destination) -> Answer:
+        for wait in itertools.islice(self._waits(), self._route.retries):
+            answer = await self._attempt(message, destination)
             if 200 <= answer.status < 300 or not is_worth_a_retry(answer.status):
                 return answer
+            self._counts.count_retry(destination.receiver)
             await asyncio.sleep(wait)
-            wait = min(2 * wait, LONGEST_WAIT_SECONDS)
-        return await self._attempt(message)
+        return await self._attempt(message, destination)
 
-    async def _attempt(self, message: Message) -> Answer:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._post, message)
+    async def _attempt(self, message: Message, destination: Destination) -> Answer:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, self._post, message, destination)
 
-    def _post(self, message: Message) -> Answer:
+    def _post(self, message: Message, destination: Destination) -> Answer:
         try:
             answered = self._http.request(
                 "POST",
-                self._route.subscriber_url,
+                destination.url,
                 body=message.body,
                 headers=request(message),
-                timeout=self._route.timeout_seconds,
+                timeout=destination.timeout_seconds,
                 redirect=False,
             )
         except urllib3.exceptions.HTTPError as error:
@@ -171,27 +215,31 @@ class Courier:
         replied = reply(answer.headers, answer.body, _now()) if self._route.reply_exchange else None
         if replied is None:
             return
-        async with await connect(self._server) as connection:
-            channel = await connection.channel(publisher_confirms=True)
-            exchange = await channel.get_exchange(self._route.reply_exchange, ensure=False)
-            await exchange.publish(
-                amqp(replied), replied.routing_key, mandatory=False, timeout=ANSWER_SECONDS
-            )
-
-    async def _bury(self, message: Message, answer: Answer) -> None:
-        """Return once the dead letter is kept; while its store is down, the event stays where it is."""
-        letter = self._letter(message, answer)
-        wait = self._route.first_wait_seconds
-        while True:
+        exchange, key = self._route.reply_exchange, replied.routing_key
+        for wait in self._waits():
             try:
-                return await self._letters.put(letter)
+                await self._replies.publish(amqp(replied), exchange, key, mandatory=False)
+            except FAILURES as error:
+                logger.warning("a reply cannot be published yet: %s", repr(error))
+                await self._replies.drop()
+                await asyncio.sleep(wait)
+            else:
+                return
+
+    async def _bury(self, message: Message, destination: Destination, answer: Answer) -> None:
+        """Return once the dead letter is kept; while its store is down, the event stays where it is."""
+        letter = self._letter(message, destination, answer)
+        for wait in self._waits():
+            try:
+                await self._letters.put(letter)
             except (LettersFull, LettersUnavailable) as error:
                 logger.warning("a dead letter cannot be kept yet: %s", error.message)
-            await asyncio.sleep(wait)
-            wait = min(2 * wait, LONGEST_WAIT_SECONDS)
+                await asyncio.sleep(wait)
+            else:
+                return
 
-    def _letter(self, message: Message, answer: Answer) -> Message:
-        told = explanations(answer.status, self._route.subscriber_url, answer.body)
+    def _letter(self, message: Message, destination: Destination, answer: Answer) -> Message:
+        told = explanations(answer.status, destination.url, answer.body)
         try:
             letter: Letter = receive(request(message).items(), message.body)
         except InvalidEvent:
@@ -203,6 +251,13 @@ class Courier:
         letter = dataclasses.replace(letter, attributes={**letter.attributes, **told})
         route = self._route
         return keep(letter, retries=route.retries, most_replays=route.most_replays, now=_now())
+
+    def _waits(self) -> Iterator[float]:
+        """Yield how long to wait before each further try, without an end."""
+        wait = self._route.first_wait_seconds
+        while True:
+            yield wait
+            wait = min(2 * wait, LONGEST_WAIT_SECONDS)
 
     async def _pause(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

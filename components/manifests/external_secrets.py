@@ -38,21 +38,27 @@ class Stored:
     """Type of the Secret."""
 
 
-def planned(kinds: Sequence[str], prefix: str, rabbitmq: Mapping[str, str]) -> list[Stored]:
-    """Return the Secrets of some KINDS; `rabbitmq` is what the Secret of a RabbitmqSource holds besides."""
-    return [stored for kind in kinds for stored in _OF[kind](f"{prefix}/", rabbitmq)]
+def planned(
+    kinds: Sequence[str], prefix: str, users: Sequence[str], connection: Mapping[str, str]
+) -> list[Stored]:
+    """Return the Secrets of some KINDS.
+
+    `users` are RabbitMQ's; `connection` is what the Secret of a RabbitmqSource holds besides.
+    """
+    found = [stored for kind in kinds if kind in _OF for stored in _OF[kind](f"{prefix}/")]
+    return [*found, *(_rabbitmq(f"{prefix}/", users, connection) if RABBITMQ in kinds else [])]
 
 
-def _storage(prefix: str, _: Mapping[str, str]) -> list[Stored]:
+def _storage(prefix: str) -> list[Stored]:
     keys = (kaniko.ACCESS_KEY_ID, kaniko.SECRET_ACCESS_KEY)
     return [Stored(name=kaniko.STORAGE_SECRET, entry=f"{prefix}storage", keys=keys)]
 
 
-def _state(prefix: str, _: Mapping[str, str]) -> list[Stored]:
+def _state(prefix: str) -> list[Stored]:
     return [Stored(name=STATE_SECRET, entry=f"{prefix}state", keys=(PASSPHRASE,))]
 
 
-def _registry(prefix: str, _: Mapping[str, str]) -> list[Stored]:
+def _registry(prefix: str) -> list[Stored]:
     return [
         Stored(
             name=f"knative-lambda-registry-{use}",
@@ -64,7 +70,7 @@ def _registry(prefix: str, _: Mapping[str, str]) -> list[Stored]:
     ]
 
 
-def _rabbitmq(prefix: str, connection: Mapping[str, str]) -> list[Stored]:
+def _rabbitmq(prefix: str, users: Sequence[str], connection: Mapping[str, str]) -> list[Stored]:
     """Return each user's credentials; the source's are also what eventing-rabbitmq connects with."""
     return [
         Stored(
@@ -73,11 +79,11 @@ def _rabbitmq(prefix: str, connection: Mapping[str, str]) -> list[Stored]:
             keys=("username", "password"),
             constants=connection if user == topology.SOURCE_USER else {},
         )
-        for user in (topology.HANDLER_USER, topology.PUBLISHER_USER, topology.SOURCE_USER)
+        for user in users
     ]
 
 
-_OF: Final = {STORAGE: _storage, STATE: _state, REGISTRY: _registry, RABBITMQ: _rabbitmq}
+_OF: Final = {STORAGE: _storage, STATE: _state, REGISTRY: _registry}
 
 
 def external_secret(stored: Stored, namespace: Any, *, store: str, store_kind: str) -> Manifest:

@@ -79,6 +79,10 @@ def network_policies(args: "NetworkArgs") -> dict[str, Manifest]:
             [_rabbitmq(args), *_events(args)],
         ),
     }
+    if args.consumer:
+        for eventing in ("broker-ingress", "dispatchers", "source"):
+            del rules[eventing]
+        rules["consumer"] = (_ours("consumer"), _into_consumer(args), _out_of_consumer(args))
     return {key: _policy(key, args.namespace, *rule) for key, rule in rules.items()}
 
 
@@ -145,7 +149,8 @@ def _out_of_builds(args: "NetworkArgs") -> list[Manifest]:
 
 
 def _into_service(args: "NetworkArgs") -> list[Manifest]:
-    senders = [_here(_broker(args, _DISPATCHER_ROLES)), _elsewhere(args.serving_namespace)]
+    brings = _ours("consumer") if args.consumer else _broker(args, _DISPATCHER_ROLES)
+    senders = [_here(brings), _elsewhere(args.serving_namespace)]
     # Who comes through the gateway shows a token or a signature: over TLS only.
     return [
         _from(senders, HTTP),
@@ -161,14 +166,36 @@ def _out_of_service(args: "NetworkArgs") -> list[Manifest]:
         _api_server(args),
         _rabbitmq(args),
         _to([_elsewhere(args.notifi_namespace)], _NOTIFI_GRPC, _NOTIFI_HTTP),
-        _to([_here(_ours("dead-letters"))], HTTP),
+        *([] if args.consumer else [_to([_here(_ours("dead-letters"))], HTTP)]),
         *_to_places(_places([args.otlp_endpoint, args.dead_letter_uri, *args.sink_uris])),
     ]
 
 
-def _into_dead_letters(args: "NetworkArgs") -> list[Manifest]:
-    senders = [_broker(args, _DISPATCHER_ROLES), _ours("service")]
+def _into_consumer(args: "NetworkArgs") -> list[Manifest]:
+    senders = [_ours(each) for each in ("function", "build", "service", "dead-letters")]
     return [_from([_here(pods) for pods in senders], HTTP), _metrics(args, HTTP)]
+
+
+def _out_of_consumer(args: "NetworkArgs") -> list[Manifest]:
+    """RabbitMQ, the service or the address that stands for it, and functions by way of their gateway."""
+    return [
+        _rabbitmq(args),
+        _to([_here(_ours("service"))], HTTP),
+        _to(_function_gateways(args), *_GATEWAY),
+        *_to_places(_places([args.subscriber_uri])),
+    ]
+
+
+def _function_gateways(args: "NetworkArgs") -> list[Manifest]:
+    activator = _elsewhere(args.serving_namespace, {"app": "activator"})
+    return [_elsewhere(args.ingress_namespace), activator]
+
+
+def _into_dead_letters(args: "NetworkArgs") -> list[Manifest]:
+    # With a consumer there are no dispatchers, and it keeps what the service refuses itself.
+    senders = [] if args.consumer else [_broker(args, _DISPATCHER_ROLES), _ours("service")]
+    taken = [_from([_here(pods) for pods in senders], HTTP)] if senders else []
+    return [*taken, _metrics(args, HTTP)]
 
 
 def _out_of_dead_letters(args: "NetworkArgs") -> list[Manifest]:
@@ -185,12 +212,11 @@ def _into_broker(args: "NetworkArgs") -> list[Manifest]:
 def _out_of_dispatchers(args: "NetworkArgs") -> list[Manifest]:
     """Queues, subscribers, the Broker for replies; and the addresses that stand in for our Services."""
     addresses = _places([args.subscriber_uri, args.dead_letter_uri])
-    gateways = [_elsewhere(args.ingress_namespace), _elsewhere(args.serving_namespace, {"app": "activator"})]
     return [
         _rabbitmq(args),
         *_events(args),
         _to([_here(_ours("service")), _here(_ours("dead-letters"))], HTTP),
-        _to(gateways, *_GATEWAY),
+        _to(_function_gateways(args), *_GATEWAY),
         *_to_flux(args),
         *_to_places(addresses),
     ]
@@ -261,7 +287,8 @@ def _rabbitmq(args: "NetworkArgs") -> Manifest:
 
 def _events(args: "NetworkArgs") -> list[Manifest]:
     """Return access to the Broker's ingress, and to the address that stands in for it."""
-    return [_to([_here(_broker(args, ["ingress"]))], HTTP), *_to_places(_places([args.broker_uri]))]
+    takes = _ours("consumer") if args.consumer else _broker(args, ["ingress"])
+    return [_to([_here(takes)], HTTP), *_to_places(_places([args.broker_uri]))]
 
 
 def _metrics(args: "NetworkArgs | RabbitmqArgs", *ports: int) -> Manifest:

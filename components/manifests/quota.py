@@ -21,6 +21,9 @@ BUILD: Final = Compute(cpu_requests=600, memory_requests=1152, cpu_limits=2100, 
 DEAD_LETTERS: Final = Compute(cpu_requests=100, memory_requests=128, cpu_limits=100, memory_limits=128)
 """The handler of dead letters, contract section 4.4."""
 
+CONSUMER: Final = Compute(cpu_requests=100, memory_requests=192, cpu_limits=1000, memory_limits=384)
+"""The consumer: 60 MiB of the process, and events in hand, of some MiB each where they are big."""
+
 _DISPATCHERS_PER_TRIGGER: Final = 2
 """eventing-rabbitmq runs one for the Trigger's queue and one for its dead letters, whatever the traffic."""
 
@@ -31,28 +34,29 @@ _FIXED_PODS: Final = _BROKER_PODS + 1
 """Those, and the adapter of the RabbitmqSource."""
 
 
-def platform_compute(capacity: Capacity, triggers: int) -> Compute:
+def platform_compute(capacity: Capacity, triggers: int, *, consumer: bool = False) -> Compute:
     """Return what the platform's own pods use, with `triggers` Triggers for the automation service.
 
     Every function adds its Trigger's dispatchers, and a rolling update one pod of the automation service and
-    of the handler of dead letters. The adapter of the RabbitmqSource is as large as a dispatcher.
+    of the handler of dead letters. The adapter of the RabbitmqSource is as large as a dispatcher. With a
+    consumer there are as many of its pods as of that handler, and none of Knative Eventing's.
     """
+    letters = capacity.dead_letter_pods + 1
+    own = DEAD_LETTERS.times(letters) + capacity.service.times(capacity.service_pods + 1)
+    if consumer:
+        return own + CONSUMER.times(letters)
     dispatchers = _DISPATCHERS_PER_TRIGGER * (triggers + capacity.functions)
-    return (
-        INGRESS.times(_BROKER_PODS)
-        + DEAD_LETTERS.times(capacity.dead_letter_pods + 1)
-        + DISPATCHER.times(dispatchers + 1)
-        + capacity.service.times(capacity.service_pods + 1)
-    )
+    return own + INGRESS.times(_BROKER_PODS) + DISPATCHER.times(dispatchers + 1)
 
 
-def resource_quota(namespace: Any, capacity: Capacity, triggers: int) -> Manifest:
+def resource_quota(namespace: Any, capacity: Capacity, triggers: int, *, consumer: bool = False) -> Manifest:
     """Return the quota: the functions' share, all builds at once, and the platform's own pods.
 
     Services are not counted: Knative makes three for a function and two more for each revision that it keeps
     (docs/decisions/0040). Functions are, and none may leave the cluster through a Service of its own.
     """
-    total = _functions(capacity) + BUILD.times(capacity.builds) + platform_compute(capacity, triggers)
+    platform = platform_compute(capacity, triggers, consumer=consumer)
+    total = _functions(capacity) + BUILD.times(capacity.builds) + platform
     return {
         "apiVersion": "v1",
         "kind": "ResourceQuota",
@@ -63,7 +67,7 @@ def resource_quota(namespace: Any, capacity: Capacity, triggers: int) -> Manifes
                 "requests.memory": f"{total.memory_requests}Mi",
                 "limits.cpu": f"{total.cpu_limits}m",
                 "limits.memory": f"{total.memory_limits}Mi",
-                "pods": str(_pods(capacity, triggers)),
+                "pods": str(_pods(capacity, triggers, consumer=consumer)),
                 "persistentvolumeclaims": str(capacity.volume_claims),
                 "count/services.serving.knative.dev": str(capacity.functions),
                 "services.loadbalancers": "0",
@@ -103,11 +107,13 @@ def _functions(capacity: Capacity) -> Compute:
     )
 
 
-def _pods(capacity: Capacity, triggers: int) -> int:
-    dispatchers = _DISPATCHERS_PER_TRIGGER * (triggers + capacity.functions)
-    return capacity.pods + capacity.builds + dispatchers + _own_pods(capacity)
+def _pods(capacity: Capacity, triggers: int, *, consumer: bool) -> int:
+    own = capacity.pods + capacity.builds + _own_pods(capacity)
+    if consumer:
+        return own + capacity.dead_letter_pods + 1
+    return own + _DISPATCHERS_PER_TRIGGER * (triggers + capacity.functions) + _FIXED_PODS
 
 
 def _own_pods(capacity: Capacity) -> int:
     """Return pods whose number does not depend on functions, with one of each Deployment to spare."""
-    return capacity.service_pods + 1 + capacity.dead_letter_pods + 1 + _FIXED_PODS
+    return capacity.service_pods + 1 + capacity.dead_letter_pods + 1

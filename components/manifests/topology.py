@@ -1,7 +1,7 @@
 """Exchanges, queues, policies and users of an environment, as RabbitMQ's topology operator takes them.
 
     cloud-events        others publish here, the event's type as routing key
-    lambda-events-…     what a RabbitmqSource takes from there to the Broker
+    lambda-events-…     what a RabbitmqSource takes from there to the Broker, or our consumer to its receivers
     knative-lambda-dlx  what the source could not hand over comes here by itself
     knative-lambda-dlq  the handler of dead letters publishes here, with keys `dlq.…`
     lambda-dlq-queue-…  where all dead letters wait; with `-poison` those that replays did not help
@@ -26,6 +26,7 @@ FALLBACK: Final = "knative-lambda-dlx"
 FALLBACK_KEY: Final = "dlq"
 
 HANDLER_USER: Final = "knative-lambda-dead-letters"
+CONSUMER_USER: Final = "knative-lambda-consumer"
 PUBLISHER_USER: Final = "notifi-publisher"
 SOURCE_USER: Final = "knative-lambda-source"
 
@@ -88,7 +89,12 @@ def users(args: "TopologyArgs") -> dict[str, dict[str, str]]:
         },
         PUBLISHER_USER: {"write": _exactly(EVENTS)},
     }
-    if args.stored_credentials:
+    if args.consumer:
+        found[CONSUMER_USER] = {
+            "write": _exactly(DEAD_LETTERS, EVENTS),
+            "read": _exactly(args.events_queue),
+        }
+    elif args.stored_credentials:
         found[SOURCE_USER] = {"read": _exactly(args.events_queue)}
     return found
 

@@ -1,10 +1,16 @@
 """Where the Broker delivers the platform's own events."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from components import emitted
 from components.settings import values
 from components.settings.fields import Group, setting
+
+TRIGGERS: Final = "triggers"
+AMQP: Final = "amqp"
+DELIVERIES: Final = (TRIGGERS, AMQP)
+"""Knative Eventing's Broker and Triggers; our consumer, straight from RabbitMQ."""
 
 
 def _emits(value: str) -> tuple[str, ...]:
@@ -16,6 +22,8 @@ def _emits(value: str) -> tuple[str, ...]:
 class DeliverySettings(Group):
     """Addresses in the place of the Services that the platform has for it."""
 
+    eventing_delivery: str = setting(values.choice(*DELIVERIES), TRIGGERS)
+    """What brings events to their receivers, one of DELIVERIES."""
     subscriber_uri: str = setting(values.url, "")
     """Where the automation service takes events; empty: the Service `knative-lambda-builder`."""
     broker_uri: str = setting(values.url, "")
@@ -30,3 +38,14 @@ class DeliverySettings(Group):
     """Where undeliverable events go; empty: the Service `knative-lambda-dlq-handler`."""
     dead_letter_replay_seconds: int = setting(values.interval, 300)
     """Between two passes of the handler's replay schedule; 0: letters wait for somebody to ask."""
+
+    @property
+    def over_amqp(self) -> bool:
+        """Whether there is no Knative Eventing."""
+        return self.eventing_delivery == AMQP
+
+    def problems(self, environment: str) -> list[str]:
+        """Return that the local platform has no RabbitMQ."""
+        if self.over_amqp and environment == "local":
+            return [f"eventingDelivery is {AMQP!r}, and local has no RabbitMQ: set it to {TRIGGERS}"]
+        return []

@@ -128,7 +128,8 @@ class PlatformSettings(Group):
         return self.registry.address or self.aws.cloud.registry
 
     def problems(self, environment: str) -> list[str]:
-        """Return which images admission policies, where there are any, would refuse."""
+        """Return which images admission policies would refuse, and who would need Triggers."""
+        found = self._without_triggers()
         home = self.registry_address
         elsewhere = "add its registry, or set it to where the image is"
         remedies = {
@@ -140,10 +141,18 @@ class PlatformSettings(Group):
             **{f"functionImageSources {source}": "add it" for source in self.functions.image_sources},
         }
         known = tuple(f"{allowed}/" for allowed in self.allowed_registries)
-        return [
+        return found + [
             f"allowedRegistries is {','.join(self.allowed_registries)!r}, which leaves out {image}: {remedy}"
             for image, remedy in remedies.items()
             if self.capacity and not f"{image.rpartition(' ')[2]}/".startswith(known)
+        ]
+
+    def _without_triggers(self) -> list[str]:
+        if not (self.delivery.over_amqp and self.gitops.enabled):
+            return []
+        return [
+            "gitopsEnabled is 'true', and Flux's Receivers get events by Triggers:"
+            " set eventingDelivery to triggers, or gitopsEnabled to false"
         ]
 
     @property

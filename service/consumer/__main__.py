@@ -1,34 +1,44 @@
-"""The consumer as a process. Exit status: 0 after a signal and a drain, 2 when settings are wrong."""
+"""The consumer as a process. `python -m service.consumer`.
 
-import asyncio
-import os
-import signal
+Exit status: 0 after a signal and a drain, 2 when settings are wrong, 3 when the port is taken.
+"""
+
 import sys
 
+from automation.amqp import Link
 from automation.dead_letters.rabbitmq import RabbitmqLetters
 from automation.deliveries.courier import Courier
+from automation.deliveries.ingress import Ingress
 from service import logs
+from service.consumer.app import AppSettings, create_app
+from service.consumer.metrics import Metrics
 from service.consumer.settings import Settings, read
-from service.settings import SettingsError
+from service.programs import run
+from service.server import Server
 
 
 def main() -> int:
     """Deliver until a signal; return the exit status."""
-    try:
-        settings = read(os.environ)
-    except SettingsError as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
+    return run(read, server)
+
+
+def server(settings: Settings) -> Server:
+    """Return the consumer, ready to run. Raises CertificateUnusable."""
     logs.configure(settings.log_level)
-    asyncio.run(_run(settings))
-    return 0
+    metrics, where = Metrics(), settings.letters.server
+    courier = Courier(where, RabbitmqLetters(settings.letters), settings.route, metrics)
+    app = create_app(courier, Ingress(Link(where), settings.exchange), metrics, app_settings(settings))
+    return Server(app, settings.http, settings.environment)
 
 
-async def _run(settings: Settings) -> None:
-    courier = Courier(settings.letters.server, RabbitmqLetters(settings.letters), settings.route)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, courier.end)
-    await courier.run(grace_seconds=settings.grace_seconds)
+def app_settings(settings: Settings) -> AppSettings:
+    """Return what the application needs of all settings."""
+    return AppSettings(
+        max_body_bytes=settings.http.max_body_bytes,
+        body_timeout_seconds=settings.http.body_timeout_seconds,
+        in_flight_bytes=settings.in_flight_bytes,
+        grace_seconds=settings.http.shutdown_grace_seconds,
+    )
 
 
 if __name__ == "__main__":

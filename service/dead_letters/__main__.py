@@ -3,7 +3,6 @@
 Exit status: 0 after a signal and a drain, 2 when settings are wrong, 3 when the port is taken.
 """
 
-import os
 import sys
 
 from automation.dead_letters.desk import RabbitmqDesks
@@ -11,29 +10,22 @@ from automation.dead_letters.rabbitmq import RabbitmqLetters
 from service import logs
 from service.dead_letters.app import AppSettings, create_app
 from service.dead_letters.settings import Settings, read
+from service.programs import run
 from service.server import Server
-from service.settings import SettingsError
-from service.tls import CertificateUnusable
 
 
 def main() -> int:
     """Serve until a signal; return the exit status."""
-    try:
-        settings = read(os.environ)
-    except SettingsError as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
+    return run(read, server)
+
+
+def server(settings: Settings) -> Server:
+    """Return the sink, ready to run. Raises CertificateUnusable."""
     logs.configure(settings.log_level)
     app = create_app(
         RabbitmqLetters(settings.rabbitmq), RabbitmqDesks(settings.rabbitmq), app_settings(settings)
     )
-    try:
-        server = Server(app, settings.http, settings.environment)
-    except CertificateUnusable as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    server.run()
-    return 0
+    return Server(app, settings.http, settings.environment)
 
 
 def app_settings(settings: Settings) -> AppSettings:

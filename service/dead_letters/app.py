@@ -24,7 +24,7 @@ from service.dead_letters.metrics import Metrics
 from service.dead_letters.room import Room
 from service.dead_letters.schedule import Schedule
 from service.dead_letters.sink import Sink
-from service.http import read_body, refuse_routing
+from service.http import announced_bytes, read_body, refuse_routing
 from service.lifecycle import Lifecycle
 from service.tokens import Tokens
 
@@ -87,7 +87,7 @@ class Receiver:
 
     async def receive(self, request: Request) -> Response:
         """Answer one POST: 202 once the letter is kept, without a body, which would be a reply event."""
-        async with self._room.of(self._announced(request)):
+        async with self._room.of(announced_bytes(request, self._settings.max_body_bytes)):
             body = await read_body(
                 request,
                 limit_bytes=self._settings.max_body_bytes,
@@ -100,12 +100,6 @@ class Receiver:
             )
             await self._sink.take(letter)
         return Response(status_code=202)
-
-    def _announced(self, request: Request) -> int:
-        """Return how long the body is, in bytes; the most that is allowed where that is not said, or more."""
-        length = request.headers.get("content-length", "")
-        most = self._settings.max_body_bytes
-        return min(int(length), most) if length.isdecimal() and len(length) < 19 else most
 
 
 def create_app(letters: Letters, desks: Desks, settings: AppSettings) -> Starlette:

@@ -131,6 +131,23 @@ def test_secrets_from_a_store_pass_strict_validation_and_none_is_made_here(
     assert "Secret" not in kinds
 
 
+def test_an_environment_without_knative_eventing_passes_strict_validation_and_has_none_of_it(
+    server: Server, environment: Environment
+) -> None:
+    environment.up(eventingDelivery="amqp")
+    objects = declared_objects(environment.state, environment.stack)
+    environment.up()
+
+    for manifest in objects:
+        server.accepts(manifest)
+    eventing = ("eventing.knative.dev/", "sources.knative.dev/")
+    assert [one["kind"] for one in objects if one["apiVersion"].startswith(eventing)] == []
+    assert "KnativeEventing" not in {one["kind"] for one in objects}
+    assert "knative-lambda-consumer" in {
+        one["metadata"]["name"] for one in objects if one["kind"] == "Deployment"
+    }
+
+
 def test_our_pods_fit_into_an_environment_with_all_its_guards(
     server: Server, environment: Environment
 ) -> None:

@@ -69,6 +69,7 @@ def test_what_clients_of_rabbitmq_have_to_know(dev, stored):
         "amqp_host": "rabbitmq-cluster-dev.rabbitmq-dev.svc.cluster.local",
         "amqp_port": 5671,
         "amqp_handler_secret": "knative-lambda-dead-letters-user-credentials",
+        "amqp_consumer_secret": "",
         "amqp_publisher_secret": "notifi-publisher-user-credentials",
         "tls_secret": "rabbitmq-cluster-dev-tls",
     }

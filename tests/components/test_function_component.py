@@ -177,6 +177,13 @@ def test_its_trigger_takes_only_its_own_start_events_and_gives_up_into_the_dead_
     }
 
 
+def test_without_knative_eventing_it_has_no_trigger():
+    declared = declare(lambda: FunctionComponent("fn", dataclasses.replace(ARGS, trigger=False)))
+
+    assert not [kind for kind, _, _ in declared.identities() if kind.endswith(":Trigger")]
+    assert declared.outputs["fn"] == {"service_name": ARGS.function_name}
+
+
 def test_dead_letters_can_go_to_a_url():
     args = dataclasses.replace(ARGS, dead_letter_uri="http://127.0.0.1:1/dead-letters")
 

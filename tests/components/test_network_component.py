@@ -293,3 +293,19 @@ def test_the_service_reaches_the_sinks_of_its_events_and_functions_do_not():
     assert allows(policies, Pod("ns", platform_labels("service")), Pod("audit"), 8081)
     assert not allows(policies, Pod("ns", platform_labels("service")), Pod("audit"), 8082)
     assert not allows(policies, Pod("ns", platform_labels("function")), Pod("audit"), 8081)
+
+
+def test_a_consumer_stands_for_brokers_dispatchers_and_sources():
+    made = policies(consumer=True)
+    consumer = Pod(OURS, platform_labels("consumer"))
+
+    for sender in ("function", "build", "service", "dead letters", "prometheus"):
+        assert allows(made, PODS[sender], consumer, 8080), sender
+    for receiver, port in (("service", 8080), ("rabbitmq", 5672), ("gateway", 8081), ("activator", 8012)):
+        assert allows(made, consumer, PODS[receiver], port), receiver
+    for stranger in ("stranger", "tenant", "dispatcher"):
+        assert not allows(made, PODS[stranger], consumer, 8080), stranger
+    for closed, port in (("aws", 443), ("api server", 6443), ("dead letters", 8080)):
+        assert not allows(made, consumer, PODS[closed], port), closed
+    assert not allows(made, PODS["dispatcher"], PODS["service"], 8080)
+    assert not allows(policies(), consumer, PODS["service"], 8080)

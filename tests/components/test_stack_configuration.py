@@ -16,8 +16,8 @@ from components.settings.access import AccessSettings
 from components.settings.aws import AwsSettings
 from components.settings.builds import BuildSettings
 from components.settings.delivery import DeliverySettings
-from components.settings.functions import FunctionSettings
 from components.settings.drift import DriftSettings
+from components.settings.functions import FunctionSettings
 from components.settings.gates import GateSettings
 from components.settings.gitops import GitopsSettings
 from components.settings.knative import KnativeSettings
@@ -191,6 +191,7 @@ def test_every_key_is_taken():
         "secretsStoreKind": "SecretStore",
         "secretsPrefix": "team/dev",
         "secretsStored": "storage, state,registry",
+        "eventingDelivery": "triggers",
         "subscriberUri": "http://127.0.0.1:1",
         "brokerUri": "http://broker.test",
         "emits": "cdevents, audit",

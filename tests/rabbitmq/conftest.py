@@ -15,6 +15,7 @@ import time
 import urllib.error
 import urllib.request
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -65,6 +66,8 @@ class Rabbit:
     management: str
     authority: Path
     """Certificate that the server's own on `tls_port` is trusted by."""
+    restart: Callable[[], None]
+    """Ends the server and starts it again, with what it has on its disk."""
 
     def call(self, method, path, body=None):
         """Ask the management API; what it refuses is an AssertionError with its reason."""
@@ -155,15 +158,27 @@ def rabbit(tmp_path_factory):
         "RABBITMQ_LOG_BASE": str(home / "log"),
         "RABBITMQ_PID_FILE": str(home / "pid"),
     }
-    server = Rabbit(amqp, tls, f"http://127.0.0.1:{management}", home / "ca.crt")
-    with (home / "out").open("wb") as out:
-        process = subprocess.Popen([SERVER], env=environment, stdout=out, stderr=out, cwd=home)
+    processes = []
+
+    def begin():
+        with (home / "out").open("ab") as out:
+            processes.append(subprocess.Popen([SERVER], env=environment, stdout=out, stderr=out, cwd=home))
+        _wait(processes[-1], server, home / "out")
+
+    def end():
+        processes[-1].terminate()
+        processes[-1].wait(30)
+
+    def restart():
+        end()
+        begin()
+
+    server = Rabbit(amqp, tls, f"http://127.0.0.1:{management}", home / "ca.crt", restart)
     try:
-        _wait(process, server, home / "out")
+        begin()
         yield server
     finally:
-        process.terminate()
-        process.wait(30)
+        end()
         # Erlang's name server is started on the way and stays.
         subprocess.run(["epmd", "-kill"], env=environment, capture_output=True, check=False)
         shutil.rmtree(home, ignore_errors=True)

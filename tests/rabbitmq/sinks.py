@@ -27,11 +27,11 @@ LETTER = {
 
 
 class Sink:
-    """A running sink."""
+    """A running sink, or another program of ours that listens."""
 
-    def __init__(self, environment):
+    def __init__(self, environment, module="service.dead_letters"):
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "service.dead_letters"],
+            [sys.executable, "-m", module],
             cwd=ROOT,
             env=environment,
             stdout=subprocess.PIPE,

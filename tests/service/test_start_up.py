@@ -4,6 +4,7 @@ from types import SimpleNamespace
 import pytest
 
 from service import __main__ as start
+from service import programs
 
 REQUIRED = {
     "ENVIRONMENT": "dev",
@@ -33,10 +34,10 @@ def environ(monkeypatch):
         def __init__(self, *_):
             raise Served
 
-    monkeypatch.setattr(start.os, "environ", dict(REQUIRED))
+    monkeypatch.setattr(programs.os, "environ", dict(REQUIRED))
     monkeypatch.setattr(start.logs, "configure", lambda level: None)
     monkeypatch.setattr(start, "Server", Server)
-    return start.os.environ
+    return programs.os.environ
 
 
 def test_requests_are_not_held_up_by_collecting_what_start_up_made(environ, collector, monkeypatch):

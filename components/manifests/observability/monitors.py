@@ -8,7 +8,13 @@ tell as well, under names that do not change with Knative's version (docs/decisi
 from typing import Any, Final
 
 from components.manifests.metadata import Manifest, object_meta, platform_labels
-from components.manifests.observability.scope import DEAD_LETTERS_JOB, FUNCTIONS_JOB, SERVICE_JOB, Scope
+from components.manifests.observability.scope import (
+    CONSUMER_JOB,
+    DEAD_LETTERS_JOB,
+    FUNCTIONS_JOB,
+    SERVICE_JOB,
+    Scope,
+)
 
 MONITORING: Final = "monitoring.coreos.com/v1"
 
@@ -41,6 +47,7 @@ def monitors(
     return {
         "service": _service(SERVICE_JOB, namespace, "service", labels),
         "dead-letters": _service(DEAD_LETTERS_JOB, namespace, "dead-letters", labels),
+        **({"consumer": _service(CONSUMER_JOB, namespace, "consumer", labels)} if scope.consumer else {}),
         "functions": _functions(namespace, labels),
         "rabbitmq": _rabbitmq(scope, namespace, labels, ca_secret),
     }

@@ -19,6 +19,9 @@ SERVICE_JOB: Final = "knative-lambda-builder"
 DEAD_LETTERS_JOB: Final = "knative-lambda-dlq-handler"
 """The Service of the handler of dead letters."""
 
+CONSUMER_JOB: Final = "knative-lambda-consumer"
+"""The consumer's Service, where there is one."""
+
 FUNCTIONS_JOB: Final = "knative-lambda-functions"
 """The PodMonitor of the functions; Prometheus' job is `{namespace}/{monitor}`."""
 
@@ -54,6 +57,8 @@ class Scope:
     """What 95 % of builds are to be faster than."""
     dead_letters: int = 100
     """Dead letters from which on a person is called."""
+    consumer: bool = False
+    """Whether our consumer stands for Knative Eventing."""
     runbook: str = "docs/observability.md"
     """Where the runbook is."""
 
