@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from automation.dead_letters.cause import cause_of
 from automation.dead_letters.letter import (
     EXPLANATIONS,
     PREFIX,
@@ -64,6 +65,11 @@ class Kept:
         found = source.removeprefix("network.notifi.").removeprefix("parsers.")
         return "" if found == source else found.partition(".")[0]
 
+    @property
+    def cause(self) -> str:
+        """What is behind it, one of CAUSES."""
+        return cause_of(self.attributes.get("knativeerrorcode", ""))
+
     def age_seconds(self, now: datetime.datetime) -> float:
         """Return how long it has been here; 0 where that is not said."""
         return max(0.0, (now - self.kept_at).total_seconds()) if self.kept_at else 0.0
@@ -78,6 +84,7 @@ class Kept:
             "subject": self.attributes.get("subject"),
             "third_party_id": self.third_party or None,
             "reason": self.reason,
+            "cause": self.cause,
             "category": self.category,
             "replays": self.replays,
             "kept_at": self.kept_at.isoformat() if self.kept_at else None,

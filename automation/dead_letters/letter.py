@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import unquote
 
+from automation.dead_letters.cause import cause_of
 from automation.errors import InvalidEvent
 
 REQUIRED: Final = ("id", "source", "specversion", "type")
@@ -72,6 +73,11 @@ class Letter:
             return UNDELIVERED
         status = int(code)
         return RETRIES_EXHAUSTED if is_worth_a_retry(status) else REJECTED
+
+    @property
+    def cause(self) -> str:
+        """What is behind it, one of CAUSES."""
+        return cause_of(self.attributes.get("knativeerrorcode", ""))
 
     def age_seconds(self, now: datetime.datetime) -> float | None:
         """Return how long ago the event happened; None where it does not say when, or says nonsense."""

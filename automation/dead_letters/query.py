@@ -3,8 +3,8 @@
     filter   `category=transient,type=network.notifi.lambda.build.start`: all of them have to hold
     maxAge   `24h`, `30m`, `90s`, `7d`: not older than that; minAge likewise
 
-Keys of a filter: category (or class), reason, type, source, third_party, id (the event's), letter (ours). A
-value that ends in `*` is what the text begins with.
+Keys of a filter: category (or class), reason, cause, type, source, third_party, id (the event's), letter
+(ours). A value that ends in `*` is what the text begins with.
 """
 
 import datetime
@@ -22,6 +22,7 @@ MAX_COUNT: Final = 1000
 _KEYS: Final[Mapping[str, Callable[[Kept], str]]] = {
     "category": lambda kept: kept.category,
     "reason": lambda kept: kept.reason,
+    "cause": lambda kept: kept.cause,
     "type": lambda kept: kept.attributes.get("type", ""),
     "source": lambda kept: kept.attributes.get("source", ""),
     "third_party": lambda kept: kept.third_party,

@@ -6,6 +6,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.exposition import choose_encoder
 
+from automation.dead_letters.cause import CAUSES
 from automation.dead_letters.kept import CATEGORIES
 from automation.dead_letters.letter import REASONS
 from service.metrics import METHODS, REQUEST_BUCKETS
@@ -38,6 +39,12 @@ class Metrics:
         )
         self.letters = Counter(
             "dlq_messages_total", "Dead letters kept.", ("reason",), registry=self.registry
+        )
+        self.causes = Counter(
+            "dlq_messages_by_cause_total",
+            "The same, by what is behind them.",
+            ("cause",),
+            registry=self.registry,
         )
         self.age = Histogram(
             "dlq_message_age_seconds",
@@ -75,6 +82,8 @@ class Metrics:
                 counter.labels(category)
         for outcome in PASSES:
             self.passes.labels(outcome)
+        for cause in CAUSES:
+            self.causes.labels(cause)
         for reason in REASONS:
             self.letters.labels(reason)
         ProcessCollector(registry=self.registry)
@@ -85,9 +94,10 @@ class Metrics:
         self.requests.labels(method, path, str(status)).inc()
         self.request_seconds.labels(method, path).observe(seconds)
 
-    def count_letter(self, reason: str, age_seconds: float | None) -> None:
+    def count_letter(self, reason: str, cause: str, age_seconds: float | None) -> None:
         """Count one letter that is kept."""
         self.letters.labels(reason).inc()
+        self.causes.labels(cause).inc()
         if age_seconds is not None:
             self.age.observe(age_seconds)
 

@@ -33,7 +33,7 @@ class Sink:
         await self._put(keep(letter, retries=self._retries, most_replays=self._most_replays, now=now))
         if letter.replays >= self._most_replays:
             self._metrics.poison.inc()
-        self._metrics.count_letter(letter.reason, letter.age_seconds(now))
+        self._metrics.count_letter(letter.reason, letter.cause, letter.age_seconds(now))
 
     async def _put(self, message: Message) -> None:
         deadline = time.monotonic() + self._patience_seconds

@@ -60,7 +60,9 @@ PROMETHEUS = {
 DEAD_LETTERS = {
     name: {"job", "namespace", *(label for pairs in labelled for label, _ in pairs)}
     for name, labelled in series(Metrics().render("")[0].decode()).items()
-    if name in ("dlq_replay_failure_total", "dlq_replay_passes_total")
+    if name.startswith(("dlq_replay_", "dlq_messages_by_cause"))
+    and name.endswith("_total")
+    and name != "dlq_replay_total"
 }
 """What the handler of dead letters exposes, as far as it is asked for, and what its target adds."""
 

@@ -10,6 +10,7 @@ from components.manifests.observability.scope import (
     REFUSED,
     SERVICE_PODS,
     Scope,
+    increase,
     often,
     quantile,
     rate,
@@ -23,7 +24,14 @@ _FEW: Final = 5
 
 def alerts(scope: Scope) -> list[Alert]:
     """Return them, the worst first."""
-    return [_down(scope), *_dependencies(scope), *_failures(scope), *_slowness(scope), *_saturation(scope)]
+    return [
+        _down(scope),
+        *_dependencies(scope),
+        *_failures(scope),
+        *_slowness(scope),
+        *_saturation(scope),
+        *_untold(scope),
+    ]
 
 
 def _down(scope: Scope) -> Alert:
@@ -129,5 +137,31 @@ def _saturation(scope: Scope) -> list[Alert]:
             when=f"{used} / max by (pod) ({limits}) > 0.8",
             lasts="5m",
             summary="{{ $labels.pod }} uses {{ $value | humanizePercentage }} of its memory limit.",
+        ),
+    ]
+
+
+def _untold(scope: Scope) -> list[Alert]:
+    """Return what nobody hears of: events that wait to be told, and plans that nobody looks at."""
+    given_up = scope.service("knative_lambda_outbox_events_total", 'outcome="refused"')
+    expired = scope.service("knative_lambda_gated_plans_total", 'outcome="expired"')
+    return [
+        Alert(
+            name="OutboxStuck",
+            when=f"max({scope.service('knative_lambda_outbox_age_seconds')}) > 300",
+            lasts="5m",
+            summary="An event waits for {{ $value | humanizeDuration }} to be told: its sink takes none.",
+        ),
+        Alert(
+            name="OutboxEventsRefused",
+            when=f"{increase(given_up, '15m', 'kind')} > 0",
+            lasts="0m",
+            summary="{{ $value | humanize }} events of {{ $labels.kind }} were given up: their sink refused.",
+        ),
+        Alert(
+            name="GatedPlansExpire",
+            when=f"{increase(expired, '1d')} > 0",
+            lasts="0m",
+            summary="{{ $value | humanize }} plans expired in a day: nobody approved or rejected them.",
         ),
     ]

@@ -10,6 +10,7 @@ from components.manifests.observability.scope import (
     FAILED,
     REFUSED,
     Scope,
+    increase,
     rate,
     selector,
 )
@@ -23,6 +24,7 @@ def plan(scope: Scope) -> Dashboard:
         rows=(
             Row("Dead letters", _letters(scope)),
             Row("Why", _causes(scope)),
+            Row("Replays", _replays(scope)),
             Row("Queues", _queues(scope)),
             Row("Logs", common.logs(scope, DISPATCHER_PODS, "dispatchers")),
         ),
@@ -67,7 +69,16 @@ def _letters(scope: Scope) -> tuple[Panel, ...]:
 
 def _causes(scope: Scope) -> tuple[Panel, ...]:
     events = "knative_lambda_events_total"
+    kept = handler(scope, "dlq_messages_by_cause_total")
     return (
+        Panel(
+            title="Dead letters that come, by cause",
+            description="From the answer that their last delivery got.",
+            queries=(Query(f"{rate(kept, NOW, 'cause')} > 0", "{{cause}}"),),
+            unit="reqps",
+            stacked=True,
+            width=12,
+        ),
         Panel(
             title="Events that fail, by type",
             description="Delivered again, and dead-lettered after all retries.",
@@ -89,6 +100,39 @@ def _causes(scope: Scope) -> tuple[Panel, ...]:
             width=12,
         ),
     )
+
+
+def _replays(scope: Scope) -> tuple[Panel, ...]:
+    done = handler(scope, "dlq_replay_success_total")
+    refused = handler(scope, "dlq_replay_failure_total")
+    passes = handler(scope, "dlq_replay_passes_total")
+    return (
+        Panel(
+            title="Replayed in an hour, by category",
+            queries=(
+                Query(increase(done, "1h", "category"), "{{category}}"),
+                Query(increase(refused, "1h", "category"), "{{category}}: refused"),
+            ),
+            stacked=True,
+        ),
+        Panel(
+            title="Passes of the schedule in an hour",
+            description="held_back: nobody takes events, or too many wait.",
+            queries=(Query(increase(passes, "1h", "outcome"), "{{outcome}}"),),
+            stacked=True,
+        ),
+        Panel(
+            title="Poison",
+            description="Died again after every replay; waits for a person.",
+            queries=(Query(f"max({scope.broker(DEPTH, scope.poison_queue)}) or vector(0)", "letters"),),
+            steps=(1,),
+        ),
+    )
+
+
+def handler(scope: Scope, metric: str) -> str:
+    """Return a selector of what the handler of dead letters exports."""
+    return scope.ours(metric, f'job="{DEAD_LETTERS_JOB}"')
 
 
 def _queues(scope: Scope) -> tuple[Panel, ...]:
