@@ -24,6 +24,9 @@ from automation.outbox import messages
 from automation.outbox.outbox import Outbox
 from automation.ports import BuildObserver, DeploymentEngine, SourceStore
 from automation.preparation import Wrappers
+from automation.provenance import keeper as provenance
+from automation.provenance.evidence import Evidence
+from automation.provenance.ledger import Ledger as ProvenanceLedger
 from automation.reconciler import Reconciler
 from automation.rollout_watch import RolloutWatch, ServiceObserver
 from automation.runner import Runner, utc_now
@@ -83,6 +86,7 @@ class Automation:
         outbox: Outbox | None = None,
         watch: Callable[[Ended], int] = lambda ended: 0,
         drift: DriftCheck | None = None,
+        evidence: Evidence | None = None,
     ) -> None:
         self._runner = runner
         self._worker = worker
@@ -90,6 +94,7 @@ class Automation:
         self._checks = checks
         self._release = release
         self._builds = builds
+        self._evidence = evidence
         self._readers = Readers()
         self.outbox = outbox
         """What is emitted; None if nothing is."""
@@ -160,6 +165,13 @@ class Automation:
             raise DependencyUnavailable("no builds are kept here")
         return self._builds
 
+    @property
+    def evidence(self) -> Evidence:
+        """Where revisions come from, to be read. Raises DependencyUnavailable where nothing is kept of it."""
+        if self._evidence is None:
+            raise DependencyUnavailable("no provenance is kept here")
+        return self._evidence
+
     async def ready(self) -> Mapping[str, str]:
         """Return `ok` or the problem for each dependency."""
         self._begin_chores()
@@ -173,8 +185,9 @@ class Automation:
             chore.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await chore
-        if self._builds:
-            self._builds.close()
+        for part in (self._builds, self._evidence):
+            if part:
+                part.close()
         began = time.monotonic()
         await self._worker.close(grace_seconds)
         if self.outbox:
@@ -277,7 +290,8 @@ def assemble(
 
     Without `kept` nothing is kept of builds, without a ledger nothing is looked at for drift.
     """
-    keeper = BuildKeeper(*kept, utc_now) if kept else None
+    chains = ProvenanceLedger(kept[0].objects) if kept else None
+    keeper = provenance.beside(BuildKeeper(*kept, utc_now), chains, settings) if kept and chains else None
     deadline = settings.build_deadline_seconds
 
     def begin(function: FunctionId, job_name: str) -> bool:
@@ -307,6 +321,7 @@ def assemble(
             part.close()
 
     builds = Builds(*kept, runner.latest_build) if kept else None
+    evidence = Evidence(chains, runner.provenance) if chains else None
     sweeper = Sweeper(engine, observer, runner, utc_now, outbox)
     drift = _drift_check(settings, engine, runner, ledger) if ledger else None
     return Automation(
@@ -322,6 +337,7 @@ def assemble(
         outbox=outbox,
         watch=watch.round,
         drift=drift,
+        evidence=evidence,
     )
 
 

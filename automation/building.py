@@ -221,6 +221,9 @@ def _new_build(moment: Moment, ready: ContextReady) -> Build:
         source_prefix=event.source_prefix or "",
         language=event.language or "",
         runtime=event.runtime or "",
+        cause=meta.id,
+        cause_source=meta.source,
+        location=ready.location,
     )
     if ready.line is None:
         return replace(build, started_at=moment.now, lost_at=_lost_at(moment.now, ready.deadline_seconds))

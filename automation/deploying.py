@@ -8,7 +8,7 @@ from automation.building import given_up, prepare
 from automation.configuring import configured, reconfigured
 from automation.errors import InvalidEvent
 from automation.events import FunctionDeploy
-from automation.model import Deployment, Requested
+from automation.model import Deployment, Origin, Requested
 from automation.moment import Moment
 
 
@@ -31,7 +31,11 @@ def _image(moment: Moment, event: FunctionDeploy) -> Decision:
     state = replace(state, build=given_up(state.build, moment.now), deleted_at=None)
     handler = event.handler or (running.handler if running else answers.DEFAULT_HANDLER)
     deployment = Deployment(
-        image=event.image, handler=handler, deployed_at=moment.now, configuration=state.configuration
+        image=event.image,
+        handler=handler,
+        deployed_at=moment.now,
+        configuration=state.configuration,
+        origin=Origin(event_id=event.meta.id, event_source=event.meta.source),
     )
     same = running and (running.image, running.handler) == (deployment.image, deployment.handler)
     if running and same and running.configuration == deployment.configuration and not event.force:

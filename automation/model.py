@@ -73,6 +73,13 @@ class Build:
     source_prefix: str = ""
     language: str = ""
     runtime: str = ""
+    cause: str = ""
+    """Id of the event that asked for it; empty here and below: recorded before that was."""
+    cause_source: str = ""
+    location: str = ""
+    """Where the code was, `s3://bucket/key`."""
+    digest: str = ""
+    """Of the image, `sha256:` and 64 hex digits, once it is there and was told."""
     reason: str = ""
     """Short class of the failure, such as `oom`."""
     message: str = ""
@@ -107,6 +114,19 @@ class Build:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Where a deployment's image comes from; empty: not known."""
+
+    event_id: str
+    """Of the event that asked for the image: for its build, or for an image that others built."""
+    event_source: str
+    job_name: str = ""
+    """Of the Job that built it; empty: others did."""
+    location: str = ""
+    """Where the code was that went into it, `s3://bucket/key`; empty: in the event."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Deployment:
     """What runs."""
 
@@ -132,6 +152,8 @@ class Deployment:
     """When it was first seen ready."""
     failure: str = ""
     """Why it was given up; empty: it was not."""
+    origin: Origin | None = None
+    """Where the image comes from; None: recorded before that was."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -266,6 +288,8 @@ class ContextReady:
     handler: str
     deadline_seconds: int
     """Longest run of the build's Job."""
+    location: str = ""
+    """Where the code was, `s3://bucket/key`; empty: in the event."""
     line: Line | None = None
     """As of Requested."""
 

@@ -54,9 +54,10 @@ def prepare(
             tools=settings.toolchain(detected.language, event.runtime),
         )
         made = context.assemble(code, runtime, detected, limits)
+    location = f"s3://{source.bucket}/{source.key}" if brought is None else ""
     with contextlib.ExitStack() as failed:
         failed.callback(made.archive.close)
-        ready = _ready(command, made, settings, destination)
+        ready = _ready(command, made, settings, destination, location)
         failed.pop_all()
     return Prepared(ready, made.archive)
 
@@ -88,6 +89,7 @@ def _ready(
     made: context.BuildContext,
     settings: AutomationSettings,
     destination: Destination,
+    location: str,
 ) -> ContextReady:
     function, digest = command.event.function, made.content_hash
     ids = function.third_party_id, function.parser_id
@@ -103,4 +105,5 @@ def _ready(
         handler=(isinstance(event, FunctionDeploy) and event.handler) or made.handler,
         policy=command.request.policy,
         deadline_seconds=settings.build_deadline_seconds,
+        location=location,
     )

@@ -10,7 +10,16 @@ from typing import Any, Final
 from automation.configuration import PLAIN, Configuration, RolloutPolicy, SecretVariable
 from automation.drift.found import Drift
 from automation.events import FunctionId
-from automation.model import Build, BuildStatus, Cancellation, Deployment, FunctionState, Handled, Rollout
+from automation.model import (
+    Build,
+    BuildStatus,
+    Cancellation,
+    Deployment,
+    FunctionState,
+    Handled,
+    Origin,
+    Rollout,
+)
 from automation.outbox.emission import Emission, Kind
 from automation.parked import Parked
 
@@ -78,8 +87,13 @@ def _build(data: dict[str, Any]) -> Build:
 
 
 def _deployment(data: dict[str, Any]) -> Deployment:
-    times = {"deployed_at": _required(data["deployed_at"]), "ready_at": _time(data.get("ready_at"))}
-    return Deployment(**{**data, **times, "configuration": _configuration(data.get("configuration", {}))})
+    parts = {
+        "deployed_at": _required(data["deployed_at"]),
+        "ready_at": _time(data.get("ready_at")),
+        "configuration": _configuration(data.get("configuration", {})),
+        "origin": Origin(**data["origin"]) if "origin" in data else None,
+    }
+    return Deployment(**{**data, **parts})
 
 
 def _rollout(data: dict[str, Any]) -> Rollout:

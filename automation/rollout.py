@@ -7,7 +7,7 @@ from automation.answers import Decision
 from automation.building import given_up, identified, is_of
 from automation.errors import InvalidEvent
 from automation.events import BuildComplete, FunctionRollback
-from automation.model import GIVEN_UP, Build, BuildStatus, Deployment, FunctionState
+from automation.model import GIVEN_UP, Build, BuildStatus, Deployment, FunctionState, Origin
 from automation.moment import Moment
 
 
@@ -21,7 +21,7 @@ def succeed(moment: Moment) -> Decision:
         return answers.superseded_result(state, event.meta)
     if build.status is BuildStatus.SUCCEEDED:
         return answers.already_rolled_out(state, event.meta)
-    return _roll_out(moment, build, _pinned(build.image, event.image_digest))
+    return _roll_out(moment, build, build.image, event.image_digest)
 
 
 def late(moment: Moment) -> Decision:
@@ -78,10 +78,11 @@ def _names(deployment: Deployment) -> tuple[str, ...]:
     return digest, deployment.build_id, deployment.content_hash, deployment.cause
 
 
-def _roll_out(moment: Moment, build: Build, image: str) -> Decision:
+def _roll_out(moment: Moment, build: Build, image: str, digest: str | None) -> Decision:
     done = replace(
         build,
         status=BuildStatus.SUCCEEDED,
+        digest=digest or "",
         completed_at=moment.now,
         reason="",
         message="",
@@ -89,12 +90,13 @@ def _roll_out(moment: Moment, build: Build, image: str) -> Decision:
         log_tail="",
     )
     deployment = Deployment(
-        image=image,
+        image=_pinned(image, digest),
         content_hash=build.content_hash,
         build_id=build.build_id,
         handler=build.handler,
         deployed_at=moment.now,
         configuration=moment.state.configuration,
+        origin=_origin(build),
     )
     state = traffic.deployed(moment, replace(moment.state, build=done), deployment)
     return moment.settle(state, answers.service_created(state))
@@ -103,23 +105,37 @@ def _roll_out(moment: Moment, build: Build, image: str) -> Decision:
 def _adopt(moment: Moment, event: BuildComplete) -> Decision:
     """A result that names no build: the current one's if the image is its own, else one that others made."""
     state, build = moment.state, moment.state.build
-    image = _pinned(event.image_uri, event.image_digest)
     if build and _untagged(build.image, event.image_uri):
         if build.status in GIVEN_UP:
             return answers.superseded_result(state, event.meta)
         if build.status is BuildStatus.SUCCEEDED:
             return answers.already_rolled_out(state, event.meta)
-        return _roll_out(moment, build, image)
+        return _roll_out(moment, build, event.image_uri, event.image_digest)
     if build and build.is_live:
         return answers.superseded_result(state, event.meta)
     if moment.outdated:
         return answers.outdated(state, event.meta)
     handler = state.deployment.handler if state.deployment else answers.DEFAULT_HANDLER
     deployment = Deployment(
-        image=image, handler=handler, deployed_at=moment.now, configuration=state.configuration
+        image=_pinned(event.image_uri, event.image_digest),
+        handler=handler,
+        deployed_at=moment.now,
+        configuration=state.configuration,
+        origin=Origin(event_id=event.meta.id, event_source=event.meta.source),
     )
     adopted = traffic.deployed(moment, replace(state, desired_at=moment.time), deployment)
     return moment.settle(adopted, answers.service_created(adopted))
+
+
+def _origin(build: Build) -> Origin | None:
+    if not build.cause:
+        return None
+    return Origin(
+        event_id=build.cause,
+        event_source=build.cause_source,
+        job_name=build.job_name,
+        location=build.location,
+    )
 
 
 def _untagged(ours: str, image_uri: str) -> bool:

@@ -44,6 +44,7 @@ from automation.parked import Parked
 from automation.ports import DeploymentEngine, Snapshot, SourceStore
 from automation.preparation import Prepared, Wrappers
 from automation.program import RECORD, function_program
+from automation.provenance import chain
 from automation.settings import AutomationSettings
 from automation.tracing import OFF, Tracer
 
@@ -127,6 +128,11 @@ class Runner:
     def latest_build(self, function: FunctionId) -> Build | None:
         """Return the build that is recorded last; None if there is none. Raises PlatformError."""
         return _state(function, self._engine.outputs(stack_of(function))).build
+
+    def provenance(self, function: FunctionId, revision: int) -> dict[str, Any] | None:
+        """Return what led to a revision; None if it is not remembered. Raises PlatformError."""
+        state = _state(function, self._engine.outputs(stack_of(function)))
+        return chain.of_revision(state, revision)
 
     def tell(self, function: FunctionId, stimulus: Untold, version: str = "") -> bool:
         """Carry out what no event asks for; return whether it changed anything. Raises PlatformError.

@@ -72,6 +72,8 @@ class AutomationSettings:
     """npm's registry for builds, likewise."""
     go_proxy: str = ""
     """GOPROXY for builds, likewise."""
+    attestation_key_file: Path | None = None
+    """PEM file of the Ed25519 key that attestations of builds are signed with; None: they are not."""
     build_deadline_seconds: int = 1800
     """Longest run of a build."""
     build_limit: int = 0

@@ -22,6 +22,8 @@ class BucketArgs:
     """Key that objects are encrypted with; empty: one that S3 keeps."""
     expire_days: int = 0
     """When objects are deleted, in days after they were written; 0: never."""
+    expire_prefixes: tuple[str, ...] = ("",)
+    """What is deleted then, by the beginnings of keys; the rest stays."""
     noncurrent_days: int
     """When a version is deleted, in days after another one or a deletion took its place."""
     force_destroy: bool = False
@@ -102,7 +104,7 @@ class Bucket(pulumi.ComponentResource):
             f"{name}-lifecycle",
             bucket=made.bucket,
             region=region,
-            rules=manifests.lifecycle(args.expire_days, args.noncurrent_days),
+            rules=manifests.lifecycle(args.expire_days, args.noncurrent_days, args.expire_prefixes),
             # Rules about versions need a bucket that has them.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[versioning]),
         )

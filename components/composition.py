@@ -169,6 +169,7 @@ def service(
         passphrase_stored=args.secrets.holds(STATE),
         api_tokens=args.service.api_tokens,
         signature_keys=args.service.signature_keys,
+        attestation_key=args.service.attestation_key,
         signed_paths=args.service.signed_paths,
         source_rate=args.service.source_rate,
         source_burst=args.service.source_burst,

@@ -10,7 +10,13 @@ from components.declare import custom, within
 from components.engines import EMBEDDED
 from components.manifests import service as manifests
 from components.manifests.metadata import Manifest, object_meta, platform_labels
-from components.manifests.service_environment import KEYS, PASSPHRASE, STATE_SECRET, TOKENS
+from components.manifests.service_environment import (
+    ATTESTATION_KEY,
+    KEYS,
+    PASSPHRASE,
+    STATE_SECRET,
+    TOKENS,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +85,8 @@ class ServiceArgs:
     """Tokens of those who may read over REST, one a line; None: nobody may."""
     signature_keys: pulumi.Input[str] | None = None
     """Keys that events from outside are signed with, one a line; None: they need not be signed."""
+    attestation_key: pulumi.Input[str] | None = None
+    """PEM text of the Ed25519 key that attestations are signed with; None: they are not."""
     signed_paths: Sequence[str] = ()
     """Paths whose events have to be signed; none: the service's own choice."""
     source_rate: int | None = None
@@ -107,6 +115,7 @@ class Service(pulumi.ComponentResource):
             "state": (STATE_SECRET, PASSPHRASE, None if args.passphrase_stored else args.passphrase),
             "tokens": (manifests.TOKENS_SECRET, TOKENS, args.api_tokens),
             "signature-keys": (manifests.KEYS_SECRET, KEYS, args.signature_keys),
+            "attestation-key": (manifests.ATTESTATION_SECRET, ATTESTATION_KEY, args.attestation_key),
         }
         return {
             role: {

@@ -77,6 +77,8 @@ class Storage(pulumi.ComponentResource):
             args,
             contexts,
             expire_days=args.context_days,
+            # Where revisions come from is kept beside them, for longer: revisions run for months.
+            expire_prefixes=("build-context/", "builds/"),
             # A context is named by its content: no version of it is worth keeping.
             noncurrent_days=1,
             force_destroy=args.delete_all or args.delete_contexts,

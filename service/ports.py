@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from automation.builds.facade import Builds
 from automation.events import Event, FunctionId, Reply
+from automation.provenance.evidence import Evidence
 
 
 class Stats(Protocol):
@@ -50,6 +51,10 @@ class Automation(Protocol):
     @property
     def builds(self) -> Builds:
         """Builds and their logs. Raises DependencyUnavailable where none are kept."""
+
+    @property
+    def evidence(self) -> Evidence:
+        """Where revisions come from. Raises DependencyUnavailable where nothing is kept of it."""
 
     async def ready(self) -> Mapping[str, str]:
         """Return `ok` or the problem for each dependency: storage, cluster, state."""

@@ -244,8 +244,14 @@ def _builds(variables: Variables) -> dict[str, Any]:
         "python_index_url": variables.text("PYTHON_INDEX_URL", syntax.MIRROR),
         "npm_registry_url": variables.text("NPM_REGISTRY_URL", syntax.MIRROR),
         "go_proxy": variables.text("GO_PROXY", syntax.GO_PROXY),
+        "attestation_key_file": _path(variables, "ATTESTATION_KEY_FILE"),
         "build_deadline_seconds": variables.count("BUILD_DEADLINE_SECONDS", maximum=24 * 3600),
     }
+
+
+def _path(variables: Variables, name: str) -> Path | None:
+    text = variables.text(name, syntax.PATH)
+    return None if text is None else Path(text)
 
 
 def _build_limits(variables: Variables, environment: str) -> dict[str, Any]:

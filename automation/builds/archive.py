@@ -23,6 +23,11 @@ class Archive:
         self._objects = objects
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="entries")
 
+    @property
+    def objects(self) -> Objects:
+        """The bucket."""
+        return self._objects
+
     def put(self, entry: Entry) -> None:
         """Keep an entry, and have lists find it."""
         self._objects.put(entry.index_key, b"", "application/octet-stream")

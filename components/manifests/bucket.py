@@ -34,20 +34,17 @@ def encryption(kms_key_arn: str) -> Manifest:
     return {"apply_server_side_encryption_by_default": by_default, "bucket_key_enabled": True}
 
 
-def lifecycle(expire_days: int, noncurrent_days: int) -> list[Manifest]:
+def lifecycle(expire_days: int, noncurrent_days: int, prefixes: tuple[str, ...] = ("",)) -> list[Manifest]:
     """Return the lifecycle's rules: what expires, when old versions go; 0 days: objects stay.
+
+    Only what is below one of `prefixes` expires; a rule of S3 has one prefix at most.
 
     Without the clean-up of delete markers a versioned bucket's listings get slower with all that was ever
     in it. A rule that expires objects by age takes those markers with it.
     """
     everything: Manifest = {"filter": {"prefix": ""}, "status": "Enabled"}
-    expiration = {"days": expire_days} if expire_days else {"expired_object_delete_marker": True}
     return [
-        {
-            **everything,
-            "id": "expire" if expire_days else "delete-markers",
-            "expiration": expiration,
-        },
+        *_expiry(expire_days, prefixes),
         {
             **everything,
             "id": "old-versions",
@@ -59,6 +56,16 @@ def lifecycle(expire_days: int, noncurrent_days: int) -> list[Manifest]:
             "abort_incomplete_multipart_upload": {"days_after_initiation": _UPLOAD_DAYS},
         },
     ]
+
+
+def _expiry(days: int, prefixes: tuple[str, ...]) -> list[Manifest]:
+    everywhere: Manifest = {"filter": {"prefix": ""}, "status": "Enabled"}
+    if not days:
+        markers = {"expired_object_delete_marker": True}
+        return [{**everywhere, "id": "delete-markers", "expiration": markers}]
+    rule: Manifest = {**everywhere, "id": "expire", "expiration": {"days": days}}
+    first, *others = ({**rule, "filter": {"prefix": prefix}} for prefix in prefixes)
+    return [first, *({**one, "id": f"expire-{one['filter']['prefix'].strip('/')}"} for one in others)]
 
 
 def _refused(sid: str, bucket_arn: str, condition: Manifest) -> Manifest:

@@ -21,6 +21,9 @@ CONTEXT_KEYS: Final = "build-context/*"
 BUILD_KEYS: Final = "builds/*"
 """Keys of what is kept of builds, in the bucket of contexts; builds themselves may not read each other's."""
 
+PROVENANCE_KEYS: Final = "provenance/*"
+"""Keys of where revisions come from, in the same bucket."""
+
 _PULL: Final = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
 _PUSH: Final = (
     *_PULL,
@@ -117,6 +120,7 @@ def _service_storage(places: Places) -> list[Manifest]:
         _allow("ReadSource", ["s3:GetObject"], [f"{source}/*"]),
         _allow("KeepContexts", ["s3:DeleteObject", "s3:PutObject"], [f"{context}/{CONTEXT_KEYS}"]),
         _allow("KeepBuilds", ["s3:GetObject", "s3:PutObject"], [f"{context}/{BUILD_KEYS}"]),
+        _allow("KeepProvenance", ["s3:GetObject", "s3:PutObject"], [f"{context}/{PROVENANCE_KEYS}"]),
         _allow("KeepStates", objects, [f"{state}/*"]),
         *_use_key(places.cloud, places.buckets, ["kms:Decrypt", "kms:GenerateDataKey"]),
     ]

@@ -11,6 +11,8 @@ from components.manifests.access import SERVICE_ACCOUNT
 from components.manifests.metadata import Manifest, object_meta, platform_labels, resources, restricted
 from components.manifests.network import HTTP, SECURE_HTTP
 from components.manifests.service_environment import (
+    ATTESTATION_FOLDER,
+    ATTESTATION_KEY,
     KEYS,
     KEYS_FOLDER,
     TLS_FOLDER,
@@ -31,6 +33,7 @@ SECURE_PORT_NAME: Final = "https"
 TLS_SECRET: Final = f"{NAME}-tls"
 """Made by cert-manager."""
 TOKENS_SECRET: Final = "knative-lambda-api-tokens"  # noqa: S105 - an object's name
+ATTESTATION_SECRET: Final = "knative-lambda-attestation-key"  # noqa: S105 - an object's name
 KEYS_SECRET: Final = "knative-lambda-signature-keys"  # noqa: S105 - an object's name
 
 _SHUTDOWN_SECONDS: Final = 30
@@ -143,8 +146,10 @@ def _files(args: "ServiceArgs") -> dict[str, tuple[str, str]]:
     """Return the Secrets that come as files, with their folders, by the volume's name."""
     tokens = {TOKENS: (TOKENS_SECRET, TOKENS_FOLDER)} if args.api_tokens is not None else {}
     keys = {KEYS: (KEYS_SECRET, KEYS_FOLDER)} if args.signature_keys is not None else {}
+    attestation = {ATTESTATION_KEY: (ATTESTATION_SECRET, ATTESTATION_FOLDER)}
+    signing = attestation if args.attestation_key is not None else {}
     tls = {"tls": (TLS_SECRET, TLS_FOLDER)} if args.tls else {}
-    return {**tokens, **keys, **tls}
+    return {**tokens, **keys, **signing, **tls}
 
 
 def _secret_volume(name: str, secret: str) -> Manifest:

@@ -18,6 +18,8 @@ TOKENS_FOLDER: Final = "/etc/knative-lambda/api"
 TLS_FOLDER: Final = "/etc/knative-lambda/tls"
 KEYS: Final = "keys"
 KEYS_FOLDER: Final = "/etc/knative-lambda/signatures"
+ATTESTATION_KEY: Final = "attestation-key"
+ATTESTATION_FOLDER: Final = "/etc/knative-lambda/attestation"
 
 
 def environment(args: "ServiceArgs") -> list[Manifest]:
@@ -66,6 +68,9 @@ def _values(args: "ServiceArgs") -> dict[str, Any]:
         "TLS_KEY_FILE": f"{TLS_FOLDER}/tls.key" if args.tls else "",
         **args.variables,
         "SIGNATURE_KEYS_FILE": f"{KEYS_FOLDER}/{KEYS}" if args.signature_keys is not None else "",
+        "ATTESTATION_KEY_FILE": f"{ATTESTATION_FOLDER}/{ATTESTATION_KEY}"
+        if args.attestation_key is not None
+        else "",
         "SIGNED_PATHS": ",".join(args.signed_paths),
         "SOURCE_RATE": str(args.source_rate or ""),
         "SOURCE_BURST": str(args.source_burst or ""),

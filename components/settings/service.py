@@ -47,6 +47,8 @@ class ServiceSettings(Group):
     """Tokens of those who may read functions and builds, one a line; None: nobody may."""
     signature_keys: pulumi.Output[str] | None = setting(SECRET, None)
     """Keys that events from outside are signed with, one a line; None: they need not be signed."""
+    attestation_key: pulumi.Output[str] | None = setting(SECRET, None)
+    """PEM text of the Ed25519 key that builds' attestations are signed with; None: they are not."""
     signed_paths: tuple[str, ...] = setting(values.choices(*_EVENT_PATHS), ())
     """Paths whose events have to be signed; none: all but `/`, to which Triggers deliver."""
     source_rate: int | None = setting(values.count, None)

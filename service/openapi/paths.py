@@ -5,7 +5,20 @@ from typing import Any, Final
 
 from automation import schemas
 from service import VERSION
-from service.openapi.schemas import BUILD_ID, LIMIT, NAME, SCHEMAS, STATUS, TEXT, Schema, described, ref
+from service.openapi.schemas import (
+    ANY_OBJECT,
+    BUILD_ID,
+    LIMIT,
+    NAME,
+    REVISION,
+    SCHEMAS,
+    SHA256,
+    STATUS,
+    TEXT,
+    Schema,
+    described,
+    ref,
+)
 from service.settings import EVENT_PATHS
 
 _JSON: Final = "application/json"
@@ -69,8 +82,18 @@ def _paths() -> dict[str, Any]:
             "post": _read("checkDrift", "Look for what has drifted of a function", "Function", 404, 409),
             "parameters": [_in_path("third_party_id", NAME), _in_path("parser_id", NAME)],
         },
+        "/functions/{third_party_id}/{parser_id}/revisions/{revision}/provenance": {
+            "get": _read("provenance", "What led to a revision", "Chain", 404),
+            "parameters": [
+                _in_path("third_party_id", NAME),
+                _in_path("parser_id", NAME),
+                _in_path("revision", REVISION),
+            ],
+        },
+        "/provenance": {"get": _search()},
         "/builds": {"get": _list()},
         "/builds/{build_id}": _of_build({"get": _read("build", "A build", "BuildWithLog", 404)}),
+        "/builds/{build_id}/attestation": _of_build({"get": _attestation()}),
         "/builds/{build_id}/logs": _of_build({"get": _logs()}),
         "/builds/{build_id}/cancel": _of_build({"post": _change("cancelBuild", "Give a build up", (200,))}),
         "/builds/{build_id}/retry": _of_build(
@@ -146,6 +169,25 @@ def _list() -> dict[str, Any]:
     ]
     text = "Builds, those that were asked for last first"
     return {**_read("builds", text, "BuildList", 400), "parameters": parameters}
+
+
+def _search() -> dict[str, Any]:
+    text = "Revisions by the digest of their image or source, or by an event; give exactly one parameter"
+    event = {"type": "string", "minLength": 1, "maxLength": 1024}
+    asked = {"digest": SHA256, "event": event}
+    parameters = [{"name": name, "in": "query", "schema": schema} for name, schema in asked.items()]
+    return {**_read("findProvenance", text, "ChainList", 400), "parameters": parameters}
+
+
+def _attestation() -> dict[str, Any]:
+    """What a build made of what, for programs that verify such statements."""
+    forms = {
+        "application/vnd.in-toto+json": {"schema": described(ANY_OBJECT, "An in-toto Statement v1.")},
+        "application/vnd.dsse.envelope.v1+json": {"schema": described(ANY_OBJECT, "The same, signed.")},
+    }
+    answers = {200: {"description": "SLSA provenance, v1.", "content": forms}}
+    operation = _operation("attestation", "How a build's image was made", answers, 404, *_READING)
+    return {**operation, "security": _TOKEN}
 
 
 def _logs() -> dict[str, Any]:

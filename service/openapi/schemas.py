@@ -26,6 +26,8 @@ BUILD_ID: Final[Schema] = {
 }
 STATUS: Final[Schema] = {"type": "string", "enum": list(STATUSES)}
 LIMIT: Final[Schema] = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}
+REVISION: Final[Schema] = {"type": "integer", "minimum": 1, "maximum": 10**9}
+SHA256: Final[Schema] = {"type": "string", "pattern": "^(sha256:)?[0-9a-f]{64}$"}
 ANY_OBJECT: Final[Schema] = {"type": "object"}
 
 
@@ -93,6 +95,32 @@ _ANSWER: Final[Schema] = {
     "required": ["status", "message", "timestamp", "event_id", "correlation_id"],
 }
 
+_CHAIN: Final[Schema] = described(
+    closed(
+        third_party_id=TEXT,
+        parser_id=TEXT,
+        revision=COUNT,
+        event=described(nullable(closed(id=TEXT, source=TEXT)), "What asked for the image."),
+        source=described(
+            nullable(closed(digest=TEXT, location=nullable(TEXT))),
+            "The code with its wrapper and Dockerfile; null for an image that others built.",
+        ),
+        job=nullable(closed(name=nullable(TEXT), build_id=TEXT)),
+        image=closed(uri=TEXT, repository=TEXT, digest=nullable(TEXT)),
+        update=described(
+            closed(
+                stack=TEXT,
+                event_id=nullable(TEXT),
+                at=MOMENT,
+                restored=described(nullable(COUNT), "The revision that this one is again."),
+                knative_revision=nullable(TEXT),
+            ),
+            "The update of the function's stack that rolled it out.",
+        ),
+    ),
+    "What led to one revision; null is what is not known.",
+)
+
 SCHEMAS: Final[dict[str, Schema]] = {
     "Error": closed(
         error=TEXT,
@@ -148,6 +176,8 @@ SCHEMAS: Final[dict[str, Schema]] = {
         },
         "required": ["third_party_id", "parser_id", "phase", "build", "revision", "revisions", "events"],
     },
+    "Chain": _CHAIN,
+    "ChainList": closed(revisions=listed(ref("Chain")), count=COUNT),
     "Queue": closed(
         worker_count=COUNT,
         queue_size=COUNT,

@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from service.handlers import CloudEventHandler
 from service.ports import Automation
-from service.rest import builds, logs, reading
+from service.rest import builds, logs, provenance, reading
 from service.rest.guard import Guard
 
 
@@ -26,5 +26,6 @@ def routes(
         *reading.endpoints(automation, draining),
         *builds.endpoints(automation, cloud_events, source),
         *logs.endpoints(automation, draining),
+        *provenance.endpoints(automation),
     )
     return [Route(one.path, guard.around(one), methods=[one.method]) for one in endpoints]

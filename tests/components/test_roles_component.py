@@ -67,6 +67,7 @@ def test_the_service_reads_code_and_keeps_contexts_and_states():
         ("s3:PutObject", "arn:aws:s3:::contexts/build-context/*"),
         ("s3:DeleteObject", "arn:aws:s3:::contexts/build-context/*"),
         *((f"s3:{verb}Object", "arn:aws:s3:::contexts/builds/*") for verb in ("Get", "Put")),
+        *((f"s3:{verb}Object", "arn:aws:s3:::contexts/provenance/*") for verb in ("Get", "Put")),
         *((f"s3:{verb}Object", "arn:aws:s3:::states/*") for verb in ("Get", "Put", "Delete")),
         *(("s3:ListBucket", f"arn:aws:s3:::{bucket}") for bucket in ("code", "contexts", "states")),
     }

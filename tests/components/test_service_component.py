@@ -366,6 +366,20 @@ def test_keys_of_signatures_are_a_file_in_the_pod_that_only_its_group_reads():
     assert signatures.paths == ("/", "/events")
 
 
+def test_the_key_of_attestations_is_a_file_in_the_pod_where_the_service_looks_for_it():
+    def declared():
+        return Service("s", args(attestation_key=pulumi.Output.secret("-----BEGIN PRIVATE KEY-----")))
+
+    made = declare(declared)
+
+    assert is_secret(made.raw_inputs("s-attestation-key")["stringData"])
+    path = told(made).automation.attestation_key_file
+    (mounted,) = [item for item in container(made)["volumeMounts"] if item["mountPath"] == str(path.parent)]
+    (volume,) = [item for item in pod(made)["volumes"] if item["name"] == mounted["name"]]
+    assert volume["secret"] == {"secretName": "knative-lambda-attestation-key", "defaultMode": 0o440}
+    assert list(made.inputs("s-attestation-key")["stringData"]) == [path.name]
+
+
 def test_without_a_passphrase_there_is_no_secret_and_none_is_asked_for():
     made = declared()
 

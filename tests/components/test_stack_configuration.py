@@ -299,6 +299,7 @@ def test_every_key_is_taken():
         "servicePassphrase",
         "serviceApiTokens",
         "serviceSignatureKeys",
+        "serviceAttestationKey",
     )
     secrets = dict.fromkeys((*names, *of_registry_and_service), secret)
     assert PlatformSettings.parse(values, secrets) == PlatformSettings(
@@ -410,6 +411,7 @@ def test_every_key_is_taken():
             passphrase=secret,
             api_tokens=secret,
             signature_keys=secret,
+            attestation_key=secret,
             signed_paths=("/", "/events"),
             source_rate=5,
             source_burst=6,

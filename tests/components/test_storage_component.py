@@ -109,7 +109,17 @@ def test_no_bucket_fills_up_with_what_nobody_sees(declared, bucket):
 
     assert rules["unfinished-uploads"]["abortIncompleteMultipartUpload"] == {"daysAfterInitiation": 1}
     assert "expire" in rules or rules["delete-markers"]["expiration"] == {"expiredObjectDeleteMarker": True}
-    assert all(rule["status"] == "Enabled" and rule["filter"] == {"prefix": ""} for rule in rules.values())
+    assert all(rule["status"] == "Enabled" for rule in rules.values())
+    places = {rule["filter"]["prefix"] for name, rule in rules.items() if not name.startswith("expire")}
+    assert places == {""}
+
+
+def test_where_revisions_come_from_is_kept_when_builds_and_their_contexts_expire(declared):
+    rules = rules_of(declared, "context")
+    expiring = [rule for rule in rules.values() if rule.get("expiration", {}).get("days")]
+
+    assert [rule["filter"]["prefix"] for rule in expiring] == ["build-context/", "builds/"]
+    assert {rule["expiration"]["days"] for rule in expiring} == {7}
 
 
 def test_a_lifecycle_never_expires_twice():

@@ -5,13 +5,13 @@ from automation.builds.facade import Builds
 from automation.drift.checker import DriftCheck
 from service.app import AppSettings, create_app
 from service.rate_limits import Rate
-from tests.builds.conftest import KeepingWorld
+from tests.provenance.conftest import TracingWorld
 
 TOKEN = "0123456789abcdef"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
 
-class RestWorld(KeepingWorld):
+class RestWorld(TracingWorld):
     """A world with its application, and one reader's token."""
 
     def __init__(self, folder, *, max_followers=16, **changes):

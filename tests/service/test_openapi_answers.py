@@ -63,6 +63,7 @@ def with_known_ids():
     """Return the document, with ids of what there is among those that are tried."""
     document = json.loads(openapi.text())
     known = {"build_id": [FAILED, DONE], "third_party_id": ["tp1"], "parser_id": ["p1"]}
+    known |= {"revision": [1]}
     known |= {"event_type": ["network.notifi.lambda.build.start"], "version": ["v1.0"]}
     for path in document["paths"].values():
         for parameter in path.get("parameters", ()):
