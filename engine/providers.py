@@ -72,10 +72,17 @@ class Providers:
             "run the stack with Pulumi's own engine, or leave the package out"
         )
 
-    def configure(self, reference: str, inputs: Properties, instance: Provider | None = None) -> None:
-        """Configure the instance of a reference, if it is not yet."""
+    def configure(
+        self,
+        reference: str,
+        inputs: Properties,
+        instance: Provider | None = None,
+        *,
+        anew: bool = False,
+    ) -> None:
+        """Configure the instance of a reference, if it is not yet or is to be `anew`."""
         with self._lock:
-            if reference in self._configured:
+            if reference in self._configured and not anew:
                 return
             if contains_unknown(inputs):
                 self._configured[reference] = Unconfigured()
@@ -153,8 +160,8 @@ class ProviderResources:
         ignore_changes: tuple[str, ...] = (),
         preview: bool = False,
     ) -> Properties:
-        """Configure the instance anew under the same id."""
-        self.keep(urn, id, news)
+        """Configure the instance anew under the same id: a refresh before used it as it was recorded."""
+        self._providers.configure(reference(urn, id), news, self._checked.pop(urn, None), anew=True)
         return outputs(news)
 
     def keep(self, urn: str, id_: str, inputs: Properties) -> None:

@@ -1,5 +1,6 @@
 """Which provider carries out a resource's calls, what it is called, and what its parent hands down."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from pulumi.runtime.proto import resource_pb2
 from pulumi.runtime.settings import get_monitor
 
 from engine import Engine, FileBackend, StackRef, UpdateFailed
+from engine.options import Options as EngineOptions
 from engine.packages import Package, default_provider
 from tests.engine import states
 from tests.engine.fake import FakeCloud, Group, Thing, World
@@ -176,3 +178,17 @@ def test_the_built_in_provider_cannot_be_disabled(engine: Engine, stack: StackRe
     config = {"pulumi:disable-default-providers": '["*"]'}
 
     assert engine.up(stack, lambda: pulumi.Stash("s", input=1), config=config).changes == {"create": 2}
+
+
+def test_a_changed_configuration_holds_after_a_refresh_that_used_the_recorded_one(
+    engine: Engine, stack: StackRef, world: World
+) -> None:
+    def program(zone: str) -> Callable[[], object]:
+        return lambda: Thing("a", Options(provider=FakeCloud("cloud", zone=zone)), value=zone)
+
+    engine.up(stack, program("one"))
+    world.configs.clear()
+
+    engine.up(stack, program("two"), options=EngineOptions(refresh=True))
+
+    assert world.configs == [{"zone": "one"}, {"zone": "two"}]
