@@ -31,6 +31,9 @@ LONGEST_UPDATE: Final = 900.0
 _BUILDS: Final = ("**kubernetes:batch/v1:Job::**",)
 """URNs of builds' Jobs, which expire by themselves: one that is put back would build again."""
 
+_TAKING_OVER: Final = {"kubernetes:enablePatchForce": "true"}
+"""Whoever changed a field by hand owns it from then on: putting it back takes it over."""
+
 
 class Deployments:
     """Stacks of one project in one engine, all with the same configuration.
@@ -61,12 +64,13 @@ class Deployments:
     ) -> Snapshot:
         """See DeploymentEngine."""
         options = Options(refresh=True, excludes=_BUILDS) if restore else Options()
+        config = {**self._config, **_TAKING_OVER} if restore else self._config
 
         def update() -> UpdateResult:
             return self._engine.up(
                 self._ref(stack),
                 program,
-                config=self._config,
+                config=config,
                 expect=expect,
                 message=message,
                 options=options,
