@@ -65,11 +65,21 @@ def _target(state: FunctionState, revision: str | None) -> Deployment:
         raise InvalidEvent(f"{state.function} has had one revision only: there is none before it")
     numbered = [one for one in known if revision == str(one.number)]
     # Senders may number their events: a revision's own number comes before the id of another one's event.
-    found = numbered or [one for one in known if revision in _names(one)]
+    found = numbered or [one for one in known if revision in _names(one)] or _as_of(state, known, revision)
     if found:
         return found[-1]
     allowed = ", ".join(f"{one.number} (event {one.cause or 'not recorded'})" for one in known)
     raise InvalidEvent(f"revision: {revision!r} is not known of {state.function}; allowed: {allowed}")
+
+
+def _as_of(state: FunctionState, known: list[Deployment], event_id: str) -> list[Deployment]:
+    """Return what an event that made no deployment itself led to: by its build, else what ran at its time."""
+    seen = next((one for one in reversed(state.handled) if one.id == event_id), None)
+    if seen is None:
+        return []
+    build_id = seen.fields.get("build_id")
+    built = [one for one in known if build_id and one.build_id == build_id]
+    return built or [one for one in known if one.deployed_at <= seen.at]
 
 
 def _names(deployment: Deployment) -> tuple[str, ...]:

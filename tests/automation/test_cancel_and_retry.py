@@ -8,6 +8,7 @@ from automation.errors import InvalidEvent
 from automation.event_parser import parse
 from automation.model import BuildStatus, Phase
 from tests.automation import worlds
+from tests.automation.conftest import CODE
 from tests.automation.worlds import at
 
 RETRY = "io.knative.lambda.command.build.retry"
@@ -119,3 +120,25 @@ def test_a_rollback_gives_up_a_waiting_build_too():
     platform.deliver(worlds.rollback())
 
     assert (platform.state.phase, platform.state.build.status) == (Phase.READY, BuildStatus.SUPERSEDED)
+
+
+async def test_a_rollback_goes_to_what_the_event_led_to_that_people_know(world):
+    """The event that made the revision is the monitor's; who wants it back knows the build.start."""
+
+    async def deploy(id):
+        started = await world.send(world.build_start(id))
+        world.clock.forward(seconds=10)
+        return await world.send(world.build_complete(started))
+
+    await deploy("wanted")
+    world.put(CODE + b"# newer")
+    await deploy("newer")
+    skipped = await world.send(world.build_start("again"))
+    world.put(CODE + b"# newest")
+    await deploy("newest")
+    assert skipped.status == "skipped"
+
+    by_build = await world.send(world.rollback("wanted"))
+    by_time = await world.send(world.rollback("again"))
+
+    assert (by_build.fields["restored"], by_time.fields["restored"]) == (1, 2)
