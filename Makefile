@@ -9,7 +9,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 ROOMS := components automation engine service monitor runtimes local
 CODE := $(ROOMS) tests benchmarks __main__.py
 
-.PHONY: help run demo test test-cluster test-node lint fmt bench bench-engine bench-platform bench-builds lock clean test-alerts aws test-rabbitmq asyncapi fuzz
+.PHONY: help run demo test test-cluster test-node lint fmt bench bench-engine bench-platform bench-builds bench-events lock clean test-alerts aws test-rabbitmq asyncapi fuzz
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -55,6 +55,9 @@ bench-engine: $(VENV)/.dev  ## measure the engine on a real API server; writes b
 
 bench-platform: $(VENV)/.dev  ## measure a whole environment on a real API server; writes benchmarks/results/platform.json
 	@$(BIN)/python -m benchmarks.platform
+
+bench-events: $(VENV)/.dev  ## measure events: replies, plans, spans, memory (SOAK_SECONDS); writes benchmarks/results/events.json
+	@$(BIN)/python -m benchmarks.events
 
 asyncapi: $(VENV)/.main  ## write docs/asyncapi.yaml anew, from the table of event types
 	@$(BIN)/python -m service.asyncapi > docs/asyncapi.yaml

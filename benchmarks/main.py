@@ -84,6 +84,10 @@ class Bench:
         """
         for parser_id in parser_ids:
             await self.put_parser(parser_id)
+        return await self.ask(parser_ids, clients)
+
+    async def ask(self, parser_ids: list[str], clients: int) -> list[float]:
+        """Seconds to each reply, with so many clients at once, for parsers whose code is stored."""
         waiting = iter(parser_ids)
         seconds: list[float] = []
 

@@ -121,11 +121,27 @@ class Session:
         await self._wait_for("platform", lambda: _exists(self.data / "addresses.json"))
         return Addresses.load(self.data)
 
-    async def _start_service(self, port: int) -> None:
+    async def _start_service(
+        self, port: int, name: str = "service", settings: Mapping[str, str] | None = None
+    ) -> None:
         assert self.addresses is not None
         variables = service_environment(self.addresses, port) | dict(self.service_environment)
-        await self._spawn("service", ["service"], variables)
-        await self._wait_for("service", lambda: _answers(f"http://127.0.0.1:{port}/readyz"))
+        await self._spawn(name, ["service"], variables | dict(settings or {}))
+        await self._wait_for(name, lambda: _answers(f"http://127.0.0.1:{port}/readyz"))
+
+    async def start_replica(self, name: str, settings: Mapping[str, str] | None = None) -> Addresses:
+        """Start one more automation service over the same state, with further settings; return its address.
+
+        It is a child by this name, is told of by nobody but the caller, and ends with the session.
+        """
+        assert self.addresses is not None
+        port = free_port(0)
+        await self._start_service(port, name, settings)
+        return replace(self.addresses, service=f"http://127.0.0.1:{port}")
+
+    async def stop_replica(self, name: str) -> None:
+        """Stop a service that `start_replica` started."""
+        await self._end(self._children.pop(name))
 
     async def restart_service(self, *, kill: bool = False) -> None:
         """Stop the automation service, by SIGKILL if asked, and start it again on the same port."""
