@@ -28,7 +28,7 @@ from automation.provenance import keeper as provenance
 from automation.provenance.evidence import Evidence
 from automation.provenance.ledger import Ledger as ProvenanceLedger
 from automation.reconciler import Reconciler
-from automation.rollout_watch import RolloutWatch, ServiceObserver
+from automation.rollout_watch import CallCounts, RolloutWatch, ServiceObserver
 from automation.runner import Runner, utc_now
 from automation.settings import AutomationSettings
 from automation.sweeper import Sweeper
@@ -255,6 +255,7 @@ def create(settings: AutomationSettings, tracer: Tracer = OFF) -> Automation:
     from automation.adapters.kubernetes_drift import KubernetesLedger
     from automation.adapters.kubernetes_functions import KubernetesFunctions
     from automation.adapters.kubernetes_logs import KubernetesLogs
+    from automation.adapters.prometheus import PrometheusCalls
     from automation.adapters.s3 import S3Store
     from automation.adapters.s3_objects import S3Objects
 
@@ -268,8 +269,9 @@ def create(settings: AutomationSettings, tracer: Tracer = OFF) -> Automation:
     destination = ecr.create(settings)
     store = S3Store(settings)
     ledger = KubernetesLedger(settings)
+    counts = PrometheusCalls(settings.metrics_url, settings.namespace) if settings.metrics_url else None
     return assemble(
-        settings, engine, store, files, observer, services, kept, outbox, destination, tracer, ledger
+        settings, engine, store, files, observer, services, kept, outbox, destination, tracer, ledger, counts
     )
 
 
@@ -285,10 +287,12 @@ def assemble(
     destination: Destination = OPEN,
     tracer: Tracer = OFF,
     ledger: Ledger | None = None,
+    counts: CallCounts | None = None,
 ) -> Automation:
     """Return an automation over the given adapters.
 
-    Without `kept` nothing is kept of builds, without a ledger nothing is looked at for drift.
+    Without `kept` nothing is kept of builds, without a ledger nothing is looked at for drift, without counts
+    no revision is given up for its calls.
     """
     chains = ProvenanceLedger(kept[0].objects) if kept else None
     keeper = provenance.beside(BuildKeeper(*kept, utc_now), chains, settings) if kept and chains else None
@@ -298,7 +302,7 @@ def assemble(
         return runner.tell(function, BuildTurn(job_name=job_name, deadline_seconds=deadline))
 
     usher = Usher(observer, begin, settings.build_limits, utc_now)
-    watch = RolloutWatch(services, lambda function, seen: runner.tell(function, seen))
+    watch = RolloutWatch(services, lambda function, seen: runner.tell(function, seen), counts)
     runner = Runner(
         engine=engine,
         store=store,
@@ -317,8 +321,9 @@ def assemble(
 
     def release() -> None:
         engine.close(ENGINE_GRACE_SECONDS)
-        for part in (store, observer, services, destination, *(kept or ()), *((ledger,) if ledger else ())):
-            part.close()
+        for part in (store, observer, services, destination, *(kept or ()), ledger, counts):
+            if part is not None:
+                part.close()
 
     builds = Builds(*kept, runner.latest_build) if kept else None
     evidence = Evidence(chains, runner.provenance) if chains else None

@@ -20,6 +20,18 @@ class SecretVariable:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FailureLimit:
+    """When a revision that is ready is given up because its calls fail."""
+
+    percent: int
+    """More of its calls than this have to fail, 1 to 99."""
+    min_calls: int = 20
+    """Fewer calls say nothing."""
+    watch_seconds: int = 600
+    """How long it is still watched once it has all of the traffic; 0: only while it has a share."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class RolloutPolicy:
     """How a new revision comes to its traffic, and when it is taken back."""
 
@@ -29,6 +41,8 @@ class RolloutPolicy:
     """How long it keeps a share before it gets the next one; 0: until it is promoted by an event."""
     ready_within_seconds: int = 600
     """How long it may take to become ready: Knative's own limit for a revision's progress."""
+    failures: FailureLimit | None = None
+    """None: as the environment says; there, calls are not looked at."""
 
 
 AT_ONCE: Final = RolloutPolicy()

@@ -175,6 +175,11 @@ class Rollout:
     failure: str = ""
     """Why it does not become ready, where there is nothing to go back to."""
 
+    @property
+    def has_arrived(self) -> bool:
+        """Whether the deployment is ready, has all of the traffic, and is only watched still."""
+        return self.percent == 100 and self.step_at is not None
+
 
 @dataclass(frozen=True, kw_only=True)
 class Handled:
@@ -322,6 +327,10 @@ class RolloutObserved:
     """Since when Knative has called the revision failed; None: it does not."""
     message: str = ""
     """What Knative says of one that is not ready."""
+    calls: int = 0
+    """Of the revision, as far as they are counted."""
+    failed_calls: int = 0
+    """Of these."""
 
 
 @dataclass(frozen=True, kw_only=True)

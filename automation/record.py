@@ -7,7 +7,7 @@ import datetime
 import json
 from typing import Any, Final
 
-from automation.configuration import PLAIN, Configuration, RolloutPolicy, SecretVariable
+from automation.configuration import PLAIN, Configuration, FailureLimit, RolloutPolicy, SecretVariable
 from automation.drift.found import Drift
 from automation.events import FunctionId
 from automation.model import (
@@ -114,7 +114,8 @@ def _configuration(data: dict[str, Any]) -> Configuration:
 
 
 def _policy(data: dict[str, Any]) -> RolloutPolicy:
-    return RolloutPolicy(**{**data, "steps": tuple(data.get("steps", ()))})
+    limit = FailureLimit(**data["failures"]) if "failures" in data else None
+    return RolloutPolicy(**{**data, "steps": tuple(data.get("steps", ())), "failures": limit})
 
 
 def _cancellation(data: dict[str, Any]) -> Cancellation:

@@ -7,6 +7,7 @@ second finds the rollout decided already. Nothing of a rollout is in this proces
 import datetime
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 from automation.errors import PlatformError
@@ -32,6 +33,25 @@ class ServiceObserver(Protocol):
         """Release connections; the observer cannot be used any more."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Calls:
+    """Calls of one revision."""
+
+    total: int
+    failed: int
+    """Of these."""
+
+
+class CallCounts(Protocol):
+    """Knows how revisions' calls ended. A call takes seconds at most."""
+
+    def calls(self, revision: str) -> Calls:
+        """Return the calls of Knative's revision of this name. Raises DependencyUnavailable."""
+
+    def close(self) -> None:
+        """Release connections; it cannot be used any more."""
+
+
 Observe = Callable[[FunctionId, RolloutObserved], bool]
 """Feeds what was seen to the decision core, and says whether that changed anything. Raises PlatformError."""
 
@@ -39,9 +59,10 @@ Observe = Callable[[FunctionId, RolloutObserved], bool]
 class RolloutWatch:
     """One round at a time, in one thread."""
 
-    def __init__(self, observer: ServiceObserver, observe: Observe) -> None:
+    def __init__(self, observer: ServiceObserver, observe: Observe, counts: CallCounts | None = None) -> None:
         self._observer = observer
         self._observe = observe
+        self._counts = counts
 
     def round(self, ended: Callable[[], bool] = lambda: False) -> int:
         """Look at all rollouts; return how many went on.
@@ -61,11 +82,23 @@ class RolloutWatch:
         if seen is None:
             return False
         try:
-            return self._observe(function, seen)
+            return self._observe(function, self._counted(seen))
         except PlatformError as error:
             extra = {"kl_function": str(function), "kl_error": error.message}
             _LOG.warning("a rollout cannot be carried on", extra=extra)
             return False
+
+    def _counted(self, seen: RolloutObserved) -> RolloutObserved:
+        """Add how a ready revision's calls ended; a rollout goes on without that if nobody can say."""
+        if self._counts is None or not seen.ready:
+            return seen
+        try:
+            calls = self._counts.calls(seen.revision)
+        except PlatformError as error:
+            extra = {"kl_revision": seen.revision, "kl_error": error.message}
+            _LOG.warning("a revision's calls are not known", extra=extra)
+            return seen
+        return replace(seen, calls=calls.total, failed_calls=calls.failed)
 
 
 def function_of(service: Json) -> FunctionId:

@@ -120,6 +120,8 @@ class AutomationSettings:
     """Longest run of one call of a function."""
     function_log_level: str = "info"
     """Log level of functions: debug, info, warning or error."""
+    metrics_url: str = ""
+    """Prometheus, which functions' calls are asked of while a rollout is young; empty: they are not."""
     rollout: RolloutPolicy = AT_ONCE
     """How new revisions come to their traffic, for functions that do not say it themselves."""
     image_sources: tuple[str, ...] = ()

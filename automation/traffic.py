@@ -42,6 +42,7 @@ def deployed(
     """
     stable, stable_revision = _stable(state)
     policy = deployment.configuration.rollout or moment.policy
+    policy = replace(policy, failures=policy.failures or moment.policy.failures)
     steps = () if restoring or not stable_revision else policy.steps
     rollout = Rollout(
         policy=policy,
@@ -92,7 +93,7 @@ def promote(moment: Moment) -> Decision:
     assert isinstance(event, FunctionPromote)
     if moment.outdated:
         return answers.outdated(state, event.meta)
-    if state.deployment is None or state.rollout is None:
+    if state.deployment is None or state.rollout is None or state.rollout.has_arrived:
         return answers.nothing_to_promote(state, event.meta)
     if event.percent < WHOLE and not state.rollout.stable_revision:
         return answers.nothing_to_promote(state, event.meta)
@@ -113,7 +114,7 @@ def wants_a_look(state: FunctionState) -> bool:
 
 def _stable(state: FunctionState) -> tuple[int, str]:
     """Return number and revision of the deployment that a new one is measured against."""
-    if state.rollout is not None:
+    if state.rollout is not None and not state.rollout.has_arrived:
         return state.rollout.stable, state.rollout.stable_revision
     return (state.deployment.number, state.deployment.revision) if state.deployment else (0, "")
 
@@ -128,6 +129,8 @@ def _kept(deployments: tuple[Deployment, ...], rollout: Rollout) -> tuple[Deploy
 def _failure(rollout: Rollout, seen: RolloutObserved, now: datetime.datetime) -> str:
     """Return why a deployment is to be given up; empty if it is not."""
     policy = rollout.policy
+    if failing := _failing(rollout, seen):
+        return failing
     if seen.ready:
         return ""
     # Of two that fail one after the other, the second has not failed for as long as the condition has.
@@ -140,6 +143,25 @@ def _failure(rollout: Rollout, seen: RolloutObserved, now: datetime.datetime) ->
     return ""
 
 
+def _failing(rollout: Rollout, seen: RolloutObserved) -> str:
+    """Return that too many of a revision's calls fail; empty if not, or if nobody counts them."""
+    limit = rollout.policy.failures
+    if limit is None or rollout.step_at is None or seen.calls < max(1, limit.min_calls):
+        return ""
+    if seen.failed_calls * WHOLE <= limit.percent * seen.calls:
+        return ""
+    return f"{seen.failed_calls} of {seen.calls} calls failed, more than {limit.percent} %"
+
+
+def _watched_until(rollout: Rollout) -> datetime.datetime | None:
+    """Return until when a rollout that has all of the traffic is watched; None: it has arrived."""
+    limit = rollout.policy.failures
+    # Without anything to go back to there is nothing to watch for.
+    if limit is None or not limit.watch_seconds or not rollout.stable_revision or rollout.step_at is None:
+        return None
+    return rollout.step_at + datetime.timedelta(seconds=limit.watch_seconds)
+
+
 def _advanced(state: FunctionState, rollout: Rollout, seen: RolloutObserved, moment: Moment) -> FunctionState:
     """Return the state as it is after a deployment was seen in order."""
     if not seen.ready:
@@ -148,6 +170,9 @@ def _advanced(state: FunctionState, rollout: Rollout, seen: RolloutObserved, mom
         begun = replace(rollout, step_at=moment.now, failure="")
         whole = rollout.percent in (0, WHOLE)
         return _share(state, begun, WHOLE, moment.now) if whole else replace(state, rollout=begun)
+    if rollout.has_arrived:
+        until = _watched_until(rollout)
+        return replace(state, rollout=None) if until is None or moment.now >= until else state
     pause = rollout.policy.pause_seconds
     if not pause or moment.now - rollout.step_at < datetime.timedelta(seconds=pause):
         return replace(state, rollout=rollout)
@@ -158,7 +183,9 @@ def _share(state: FunctionState, rollout: Rollout, percent: int, now: datetime.d
     """Return the state in which the newest deployment has this share; with all of it, it has arrived."""
     ready = rollout.step_at is not None
     if percent == WHOLE and ready:
-        return replace(state, rollout=None)
+        arrived = replace(rollout, percent=WHOLE, steps=(), step_at=now)
+        watched = state.deployment is not None and not state.deployment.restored and _watched_until(arrived)
+        return replace(state, rollout=arrived if watched else None)
     steps = tuple(step for step in rollout.steps if step > percent)
     return replace(
         state, rollout=replace(rollout, percent=percent, steps=steps, step_at=now if ready else None)
@@ -178,6 +205,8 @@ def _given_up(moment: Moment, state: FunctionState, rollout: Rollout, reason: st
         state,
         deployment=replace(deployment, failure=reason),
         configuration=state.configuration if building else target.configuration,
+        # It has not arrived after all: what it is measured against is what has the traffic until then.
+        rollout=replace(rollout, step_at=None),
     )
     return deployed(moment, failed, replace(target, restored=target.number), restoring=True)
 

@@ -284,7 +284,9 @@ def network(args: PlatformSettings, namespace: pulumi.Output[str]) -> NetworkArg
         otlp_endpoint=args.observability.otlp_endpoint,
         subscriber_uri=args.delivery.subscriber_uri,
         broker_uri=args.delivery.broker_uri,
-        sink_uris=tuple(filter(None, (args.delivery.sink_uri, args.delivery.scheduler_uri))),
+        sink_uris=tuple(
+            filter(None, (args.delivery.sink_uri, args.delivery.scheduler_uri, args.functions.prometheus_uri))
+        ),
         dead_letter_uri=args.delivery.dead_letter_uri,
         consumer=args.delivery.over_amqp,
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from automation.configuration import AT_ONCE, RolloutPolicy
+from automation.configuration import AT_ONCE, FailureLimit, RolloutPolicy
 from automation.event_fields import BUCKET, IMAGE
 from automation.outbox.emission import Kind
 from automation.settings import AutomationSettings
@@ -310,6 +310,7 @@ def _functions(variables: Variables) -> dict[str, Any]:
     folder = variables.text("RUNTIMES_FOLDER", syntax.PATH)
     sources = variables.text("FUNCTION_IMAGE_SOURCES", syntax.IMAGE_SOURCES)
     return {
+        "metrics_url": variables.text("PROMETHEUS_URL", syntax.WEB_URL),
         "rollout": _rollout(variables),
         "image_sources": None if sources is None else tuple(sources.split(",")),
         "function_url": variables.text("FUNCTION_URL", syntax.FUNCTION_URL),
@@ -332,4 +333,16 @@ def _rollout(variables: Variables) -> RolloutPolicy:
         steps=steps,
         pause_seconds=variables.integer("ROLLOUT_PAUSE_SECONDS", 0, minimum=0, maximum=86_400),
         ready_within_seconds=variables.integer("ROLLOUT_READY_SECONDS", default, minimum=10, maximum=3600),
+        failures=_failures(variables),
     )
+
+
+def _failures(variables: Variables) -> FailureLimit | None:
+    """Return when revisions are given up for their calls; None: never."""
+    percent = variables.integer("ROLLOUT_FAILURE_PERCENT", 0, minimum=0, maximum=99)
+    limit = FailureLimit(
+        percent=percent,
+        min_calls=variables.integer("ROLLOUT_MIN_CALLS", 20, minimum=1, maximum=100_000),
+        watch_seconds=variables.integer("ROLLOUT_WATCH_SECONDS", 600, minimum=0, maximum=3600),
+    )
+    return limit if percent else None

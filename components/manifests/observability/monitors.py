@@ -76,7 +76,7 @@ def _functions(namespace: Any, labels: dict[str, str]) -> Manifest:
         "port": FUNCTION_PORT,
         "path": "/metrics",
         "interval": FUNCTION_INTERVAL,
-        "relabelings": [named, {"action": "labeldrop", "regex": "endpoint|container"}],
+        "relabelings": [named, _REVISION, {"action": "labeldrop", "regex": "endpoint|container"}],
         "metricRelabelings": [
             {"action": "keep", "sourceLabels": ["__name__"], "regex": f"{FUNCTION_METRICS}.+"},
             {"action": "labeldrop", "regex": "exported_.+"},
@@ -89,6 +89,13 @@ def _functions(namespace: Any, labels: dict[str, str]) -> Manifest:
         "bodySizeLimit": "1MB",
     }
     return _monitor("PodMonitor", FUNCTIONS_JOB, namespace, labels, spec)
+
+
+_REVISION: Final = {
+    "sourceLabels": ["__meta_kubernetes_pod_label_serving_knative_dev_revision"],
+    "targetLabel": "revision",
+}
+"""Knative's name of an instance's revision, which a rollout is judged by."""
 
 
 def _rabbitmq(scope: Scope, namespace: Any, labels: dict[str, str], ca_secret: str) -> Manifest:
