@@ -34,6 +34,8 @@ class Addresses:
     """Where requests to Knative Services enter, told apart by their Host header."""
     service: str
     """The automation service; empty until it runs."""
+    desk: str = ""
+    """Where dead letters are gone through; empty: nowhere."""
     data: str
     """Folder that holds everything of this platform."""
 

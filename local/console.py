@@ -67,7 +67,7 @@ async def demo(console: Console, work: Path = WORK) -> int:
 
 async def run(console: Console, work: Path = WORK) -> int:
     """Start everything, deploy the examples, print what to try next, and stay until Ctrl-C."""
-    session = Session(data=work / "run", cache=work / "cache", ports=FIXED_PORTS)
+    session = Session(data=work / "run", cache=work / "cache", ports=FIXED_PORTS, desk=True)
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -15,6 +15,7 @@ def addresses_of(addresses: Addresses) -> dict[str, str]:
         "events in (broker)": addresses.broker,
         "automation service": addresses.service,
         "functions (gateway)": addresses.gateway,
+        **({"dead letters": addresses.desk} if addresses.desk else {}),
         "object storage (S3)": addresses.storage,
         "Kubernetes API": addresses.api,
         "logs and state": addresses.data,
@@ -47,5 +48,9 @@ def next_steps(addresses: Addresses) -> Iterator[tuple[str, str]]:
     yield "edit its code in the bucket", f"${{EDITOR:-vi}} {code}"
     yield "build and roll out the edited code by an event", curl(addresses.service, "build.start", ids)
     yield "deploy a folder, and see each phase", f".venv/bin/python -m local deploy examples/{EXAMPLE}"
+    if addresses.desk:
+        token = f'-H "Authorization: Bearer $(cat {addresses.data}/api-token)"'
+        yield "see what nobody took", f"curl -s {token} {addresses.desk}/api/dlq/letters"
+        yield "send it again", f"curl -s {token} {addresses.desk}/api/dlq/replay -d '{{}}'"
     yield "look with kubectl", f"{kubectl} get ksvc,revisions,jobs,pods,triggers"
     yield "take a function away", curl(addresses.service, "service.delete", ids)

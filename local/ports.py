@@ -15,9 +15,10 @@ class Ports:
     eventing: int = 0
     gateway: int = 0
     service: int = 0
+    desk: int = 0
 
 
-FIXED_PORTS = Ports(api=16443, storage=19000, eventing=18081, gateway=18082, service=18080)
+FIXED_PORTS = Ports(api=16443, storage=19000, eventing=18081, gateway=18082, service=18080, desk=18083)
 """What `run` asks for, so that commands typed once work the next day too."""
 
 _FREE_RANGE = range(20_000, 32_000)

@@ -64,6 +64,8 @@ class Session:
     service_environment: Mapping[str, str] = field(default_factory=dict)
     """Settings of the service beyond those that make it run here."""
     platform_arguments: tuple[str, ...] = ()
+    desk: bool = False
+    """Whether somebody may want to go through the dead letters."""
     addresses: Addresses | None = None
     token: str = ""
     _children: dict[str, asyncio.subprocess.Process] = field(default_factory=dict)
@@ -88,6 +90,8 @@ class Session:
         await asyncio.to_thread(environment.up, self.addresses)
         report("automation service")
         await self._start_service(port)
+        if self.desk:
+            await self._start_desk()
         return self.addresses
 
     def _claim(self) -> None:
@@ -142,6 +146,13 @@ class Session:
     async def stop_replica(self, name: str) -> None:
         """Stop a service that `start_replica` started."""
         await self._end(self._children.pop(name))
+
+    async def _start_desk(self) -> None:
+        """Start what dead letters are gone through with; nothing waits for it."""
+        assert self.addresses is not None
+        self.addresses = replace(self.addresses, desk=f"http://127.0.0.1:{free_port(self.ports.desk)}")
+        self.addresses.save()
+        await self._spawn("desk", ["service.dead_letters"], desk_environment(self.addresses))
 
     async def restart_service(self, *, kill: bool = False) -> None:
         """Stop the automation service, by SIGKILL if asked, and start it again on the same port."""
@@ -234,6 +245,18 @@ def service_environment(addresses: Addresses, port: int) -> dict[str, str]:
         "PULUMI_CONFIG_PASSPHRASE": environment.PASSPHRASE,
         "PULUMI_ENGINE": environment.engine_name(),
         "DEAD_LETTER_SINK_URI": f"{addresses.eventing}/dead-letters",
+        "API_TOKENS_FILE": str(tokens_file(addresses)),
+    }
+
+
+def desk_environment(addresses: Addresses) -> dict[str, str]:
+    """The settings of the dead letters' program here: over the emulated broker's own folder."""
+    kept = {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TMPDIR") if key in os.environ}
+    return kept | {
+        "ENVIRONMENT": "local",
+        "PORT": addresses.desk.rsplit(":", 1)[1],
+        "DLQ_FOLDER": str(Path(addresses.data) / "eventing" / "dead-letters"),
+        "TARGET_URL": addresses.broker,
         "API_TOKENS_FILE": str(tokens_file(addresses)),
     }
 

@@ -6,7 +6,9 @@ Exit status: 0 after a signal and a drain, 2 when settings are wrong, 3 when the
 import sys
 
 from automation.dead_letters.desk import RabbitmqDesks
+from automation.dead_letters.folder import FolderDesks, FolderLetters
 from automation.dead_letters.rabbitmq import RabbitmqLetters
+from automation.dead_letters.store import Desks, Letters
 from service import logs
 from service.dead_letters.app import AppSettings, create_app
 from service.dead_letters.settings import Settings, read
@@ -22,10 +24,16 @@ def main() -> int:
 def server(settings: Settings) -> Server:
     """Return the sink, ready to run. Raises CertificateUnusable."""
     logs.configure(settings.log_level)
-    app = create_app(
-        RabbitmqLetters(settings.rabbitmq), RabbitmqDesks(settings.rabbitmq), app_settings(settings)
-    )
+    app = create_app(*stores(settings), app_settings(settings))
     return Server(app, settings.http, settings.environment)
+
+
+def stores(settings: Settings) -> tuple[Letters, Desks]:
+    """Return where letters are kept, and gone through."""
+    if settings.folder:
+        return FolderLetters(settings.folder), FolderDesks(settings.folder)
+    assert settings.rabbitmq, "read() takes one of the two"
+    return RabbitmqLetters(settings.rabbitmq), RabbitmqDesks(settings.rabbitmq)
 
 
 def app_settings(settings: Settings) -> AppSettings:

@@ -7,6 +7,7 @@ from typing import Final
 
 from automation.amqp import Server
 from automation.dead_letters.clerk import Rules
+from automation.dead_letters.folder import FolderSettings
 from automation.dead_letters.rabbitmq import RabbitmqSettings
 from service import variables as syntax
 from service.settings import LOG_LEVELS, HttpSettings, SettingsError, read_http
@@ -36,9 +37,11 @@ class Settings:
     """LOG_LEVEL: debug, info, warn or error."""
     http: HttpSettings
     """As the automation service's."""
-    rabbitmq: RabbitmqSettings
+    folder: FolderSettings | None = None
+    """DLQ_FOLDER and TARGET_URL: letters are files here; None: they are in RabbitMQ."""
+    rabbitmq: RabbitmqSettings | None
     """RABBITMQ_URL, RABBITMQ_{USERNAME,PASSWORD,CA}_FILE, DLQ_EXCHANGE, DLQ_NAME, DLQ_POISON_NAME,
-    TARGET_EXCHANGE, TARGET_QUEUE."""
+    TARGET_EXCHANGE, TARGET_QUEUE. None: letters are in a folder."""
     rules: Rules
     """REPLAY_{BATCH_SIZE,DELAY_MS,MAX_REPLAYS,MAX_WAITING,FIRST_WAIT_SECONDS}."""
     replay_seconds: float
@@ -57,8 +60,9 @@ def read(environ: Mapping[str, str]) -> Settings:
     environment = variables.text("ENVIRONMENT", syntax.LABEL) or "dev"
     log_level = variables.choice("LOG_LEVEL", LOG_LEVELS, aliases={"warning": "warn"}) or "info"
     http = read_http(variables, local=environment == "local", max_body_bytes=MAX_BODY_BYTES)
-    rabbitmq = _rabbitmq(variables)
     rules = _rules(variables)
+    folder = _folder(variables, rules)
+    rabbitmq = _rabbitmq(variables) if folder is None else None
     interval = variables.seconds("REPLAY_INTERVAL_SECONDS", 0, minimum=0)
     retries = variables.integer("DELIVERY_RETRIES", 5, minimum=0, maximum=1000)
     patience = variables.seconds("PATIENCE_SECONDS", MAX_PATIENCE_SECONDS, minimum=0)
@@ -69,6 +73,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         environment=environment,
         log_level=log_level,
         http=http,
+        folder=folder,
         rabbitmq=rabbitmq,
         rules=rules,
         replay_seconds=interval,
@@ -87,6 +92,14 @@ def read_server(variables: Variables) -> Server:
         password_file=Path(variables.required("RABBITMQ_PASSWORD_FILE", syntax.PATH) or ""),
         ca_file=Path(authority) if authority else None,
     )
+
+
+def _folder(variables: Variables, rules: Rules) -> FolderSettings | None:
+    folder = variables.text("DLQ_FOLDER", syntax.PATH)
+    if folder is None:
+        return None
+    target = variables.required("TARGET_URL", syntax.WEB_URL) or ""
+    return FolderSettings(folder=Path(folder), target_url=target, most_replays=rules.most_replays)
 
 
 def _rabbitmq(variables: Variables) -> RabbitmqSettings:
