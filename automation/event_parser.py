@@ -56,6 +56,7 @@ _SUCCESS: Final = syntax.one_of("success")
 _PRIORITY: Final = syntax.one_of(*Priority)
 _MAX_SEQUENCE: Final = 2**63 - 1
 _MAX_DURATION_MS: Final = 7 * 24 * 3600 * 1000
+_MAX_CACHE_HITS: Final = 10_000
 
 
 def parse(attributes: Mapping[str, Any], data: Any, *, correlation_id: str, traceparent: str | None) -> Event:
@@ -208,6 +209,7 @@ def _build_complete(reading: Reading) -> BuildComplete:
         job_name=fields.text("job_name", syntax=syntax.OBJECT_NAME),
         build_id=fields.text("build_id", syntax=syntax.PRINTABLE),
         duration_seconds=_duration(fields),
+        cache_hits=fields.integer("cache_hits", minimum=0, maximum=_MAX_CACHE_HITS),
     )
 
 

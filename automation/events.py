@@ -92,6 +92,8 @@ class BuildComplete:
     build_id: str | None = None
     duration_seconds: float | None = None
     """How long the build took, by the sender's clock; None if not said."""
+    cache_hits: int | None = None
+    """How many of the Dockerfile's commands came from the cache; None if not said."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -51,7 +51,9 @@ def _run(settings: Settings, stop: Stop) -> int:
         _log.info("nothing to tell", extra={"why": ending.result.why})
         return 0
     pod_uid = ending.pod_uid or f"{settings.pod_namespace}/{settings.pod_name}"
-    event = message(settings.build, ending.result, pod_uid=pod_uid, log=ending.log)
+    event = message(
+        settings.build, ending.result, pod_uid=pod_uid, log=ending.log, cache_hits=ending.cache_hits
+    )
     diagnosis = ending.result.diagnosis
     _log.info("the build has ended", extra={"reason": diagnosis.reason if diagnosis else "success"})
     return 0 if broker.deliver(settings.broker_url, event, stop) else 1

@@ -26,7 +26,9 @@ class Message:
     body: bytes
 
 
-def message(build: Build, verdict: Verdict, *, pod_uid: str, log: str = "") -> Message:
+def message(
+    build: Build, verdict: Verdict, *, pod_uid: str, log: str = "", cache_hits: int | None = None
+) -> Message:
     """Make the event of a finished build. Its id is the same whenever it is made for the same pod and end."""
     kind = COMPLETE if verdict.diagnosis is None else FAILED
     attributes = {
@@ -44,6 +46,8 @@ def message(build: Build, verdict: Verdict, *, pod_uid: str, log: str = "") -> M
     if build.traceparent:
         headers["traceparent"] = _quote(build.traceparent)
     data = _data(build, verdict) | (_failure(verdict.diagnosis, verdict, log) if verdict.diagnosis else {})
+    if cache_hits is not None:
+        data["cache_hits"] = cache_hits
     return Message(headers, json.dumps(data, separators=(",", ":")).encode())
 
 

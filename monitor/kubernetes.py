@@ -59,6 +59,17 @@ class PodReader:
             raise ApiUnavailable(f"the log cannot be read: {error}") from error
         return _whole_lines(kept).decode("utf-8", "replace")
 
+    def beginning(self, container: str, limit: int) -> str:
+        """Return the first `limit` bytes of the container's log. Raises PodGone or ApiUnavailable."""
+        query = urlencode({"container": container, "limitBytes": limit})
+        response = self._get(f"{self._path}/log?{query}")
+        try:
+            return response.read(limit).decode("utf-8", "replace")
+        except (OSError, http.client.HTTPException) as error:
+            raise ApiUnavailable(f"the log cannot be read: {error}") from error
+        finally:
+            self._connection.close()  # what a server sent beyond the limit is not read
+
     def _get(self, target: str) -> http.client.HTTPResponse:
         try:
             self._connection.request("GET", target, headers=self._headers())

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from monitor.cache import MAX_LOG_BYTES, cache_hits
 from monitor.kubernetes import ApiUnavailable, PodGone, PodReader
 from monitor.stop import Stop
 from monitor.verdict import CalledOff, Pod, Rules, Verdict, Waiting, created_at, gone, verdict, waiting
@@ -32,6 +33,8 @@ class Ending:
     result: Verdict | CalledOff | None
     pod_uid: str = ""
     log: str = ""
+    cache_hits: int | None = None
+    """Commands whose layer was in the cache; None: the build failed, or its log cannot be had."""
 
 
 class Watcher:
@@ -73,8 +76,10 @@ class Watcher:
         self._created, self._uid = created_at(pod), pod.get("metadata", {}).get("uid", "")
         self._wait = waiting(pod, now, self._rules, self._wait)
         result = self._judge(pod, now, "")
-        if not isinstance(result, Verdict) or result.diagnosis is None:
+        if not isinstance(result, Verdict):
             return Ending(result, self._uid) if result else None
+        if result.diagnosis is None:
+            return Ending(result, self._uid, cache_hits=self._cache_hits())
         log = self._read_log()
         return Ending(self._judge(pod, now, log), self._uid, log)
 
@@ -94,6 +99,14 @@ class Watcher:
                 break
             self._pause(pause)
         return ""
+
+    def _cache_hits(self) -> int | None:
+        """Try once to read the log: a success is not held up for what is only of interest."""
+        try:
+            return cache_hits(self._reader.beginning(self._rules.container, MAX_LOG_BYTES))
+        except (PodGone, ApiUnavailable) as error:
+            _log.warning("the build's log cannot be read", extra={"error": str(error)})
+            return None
 
     def _given_up(self) -> bool:
         if self._stop.requested and self._last_look is None:

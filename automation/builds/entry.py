@@ -56,6 +56,8 @@ class Entry:
     ended_at: str | None = None
     duration: float | None = None
     """Seconds: as the monitor measured it, else from its turn to its end."""
+    cache_hits: int | None = None
+    """How many of the Dockerfile's commands came from the cache of layers; None: nobody said."""
     reason: str | None = None
     """Class of a failure such as `oom`; how a build was given up: cancelled, superseded or deleted."""
     message: str | None = None

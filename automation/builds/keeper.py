@@ -109,11 +109,12 @@ def _ending(old: FunctionState, new: FunctionState) -> Build | None:
 
 
 def _measured(entry: Entry, event: Event | None) -> Entry:
-    """Return the entry with how long the build took by the clock of who told."""
-    measured = event.duration_seconds if isinstance(event, BuildComplete | BuildFailed) else None
-    if measured is None or not entry.ended:
+    """Return the entry with what only who told of the end can know: how long it took, and what was cached."""
+    if not entry.ended or not isinstance(event, BuildComplete | BuildFailed):
         return entry
-    return replace(entry, duration=round(measured, 3))
+    if event.duration_seconds is not None:
+        entry = replace(entry, duration=round(event.duration_seconds, 3))
+    return replace(entry, cache_hits=event.cache_hits) if isinstance(event, BuildComplete) else entry
 
 
 def _same(build: Build, other: Build | None) -> bool:

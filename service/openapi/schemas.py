@@ -79,6 +79,7 @@ _BUILD: Final[dict[str, Schema]] = {
     ),
     "message": nullable(TEXT),
     "exit_code": nullable({"type": "integer"}),
+    "cache_hits": described(nullable(COUNT), "Commands whose layer came from the cache."),
 }
 
 _ANSWER: Final[Schema] = {

@@ -42,6 +42,14 @@ async def test_the_duration_that_the_monitor_measured_counts(world):
     assert the_build(world, started).duration == 7.5
 
 
+@pytest.mark.parametrize("said", [2, 0, None])
+async def test_what_came_from_the_cache_is_kept_as_the_monitor_said_it(world, said):
+    started = await world.send(world.build_start())
+    await world.send(world.build_complete(started, cache_hits=said))
+
+    assert the_build(world, started).cache_hits == said
+
+
 async def test_a_failed_build_says_why_and_keeps_its_log_though_its_job_is_gone(world):
     started = await world.send(world.build_start())
     world.logs.logs[started.fields["job_name"]] = b"INFO[0000] one\nERROR two\n"

@@ -211,13 +211,14 @@ def test_build_complete_carries_all_its_fields():
             "job_name": "kaniko-build-x",
             "build_id": "b-1",
             "duration_ms": 1500,
+            "cache_hits": 2,
             "started_at": "2026-01-31T12:00:00Z",
         },
     )
 
     assert (event.image_uri, event.image_digest) == ("registry.example/f:1", DIGEST)
     assert (event.content_hash, event.job_name, event.build_id) == ("b" * 64, "kaniko-build-x", "b-1")
-    assert event.duration_seconds == 1.5
+    assert (event.duration_seconds, event.cache_hits) == (1.5, 2)
 
 
 @pytest.mark.parametrize(
@@ -284,6 +285,8 @@ def test_texts_that_are_no_image_references_are_refused(image):
         ("build_id", ""),
         ("duration_ms", -1),
         ("duration_ms", "5m0s"),
+        ("cache_hits", -1),
+        ("cache_hits", "two"),
     ],
 )
 def test_a_bad_field_of_build_complete_is_refused(field, value):

@@ -38,6 +38,7 @@ FIELDS = [
     "log_tail",
     "exit_code",
     "duration_ms",
+    "cache_hits",
     "priority",
 ]
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.just("acme")

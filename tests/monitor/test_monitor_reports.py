@@ -39,8 +39,22 @@ def test_a_successful_build_is_reported_with_its_digest(api: ApiServer, broker: 
         "started_at": "2026-01-02T03:04:05.000Z",
         "completed_at": "2026-01-02T03:04:47.000Z",
         "duration_ms": 42000,
+        "cache_hits": 0,
         "correlation_id": "corr-1",
     }
+
+
+def test_a_success_says_how_many_commands_came_from_the_cache(api: ApiServer, broker: Broker, start) -> None:
+    api.pod = pod(terminated=ended(0, message=DIGEST))
+    api.log = (
+        b"\x1b[36mINFO\x1b[0m[0003] Using caching version of cmd: RUN pip install -r requirements.txt\n"
+        b"\x1b[36mINFO\x1b[0m[0004] Using caching version of cmd: RUN useradd parser\n"
+        b"\x1b[36mINFO\x1b[0m[0004] No cached layer found for cmd COPY . /app\n"
+    )
+
+    assert start().exit_status() == 0
+
+    assert broker.events[0][1]["cache_hits"] == 2
 
 
 def test_a_success_without_a_digest_is_a_success(api: ApiServer, broker: Broker, start) -> None:
