@@ -15,6 +15,7 @@ from automation.builds.facade import Builds, Readers
 from automation.builds.keeper import BuildKeeper
 from automation.builds.ports import LiveLogs
 from automation.destination import OPEN, Destination
+from automation.directory import Page, Query
 from automation.drift.checker import DriftCheck, Ledger
 from automation.errors import DependencyUnavailable, InvalidEvent, PlatformError
 from automation.events import BuildComplete, Event, FunctionDeploy, FunctionId, Notice, Reply
@@ -157,6 +158,10 @@ class Automation:
         check = self._drift.check
         await self._readers.run(lambda: check(function))
         return await self.describe(function)
+
+    async def list_functions(self, query: Query) -> Page:
+        """Return one page of the list of functions. Raises PlatformError."""
+        return await self._readers.run(lambda: self._runner.functions(query))
 
     @property
     def builds(self) -> Builds:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from automation import answers, gates, record, retry, traffic
+from automation import answers, directory, gates, record, retry, traffic
 from automation.attempt import Attempt, Parts, Rehearsal, stack_of
 from automation.build_queue import Line
 from automation.builds.keeper import Keeper, NoKeeper
@@ -124,6 +124,10 @@ class Runner:
         if RECORD not in snapshot.outputs:
             return None
         return describe(gates.lapsed(_state(function, snapshot), self._clock()))
+
+    def functions(self, query: directory.Query) -> directory.Page:
+        """Return one page of the list of functions. Raises PlatformError."""
+        return directory.page(self._engine, query, self._clock())
 
     def latest_build(self, function: FunctionId) -> Build | None:
         """Return the build that is recorded last; None if there is none. Raises PlatformError."""

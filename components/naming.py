@@ -62,6 +62,11 @@ def stack_name(third_party_id: str, parser_id: str) -> str:
     return "fn-" + function_name(third_party_id, parser_id).removeprefix("lambda-")
 
 
+def stack_prefix(third_party_id: str) -> str:
+    """Return what the names of a third party's stacks begin with; those of others may, too. Empty: of all."""
+    return "fn-" + (cleaned(third_party_id, _THIRD_PARTY_PART) if third_party_id else "")
+
+
 def job_name(third_party_id: str, parser_id: str, *build: str) -> str:
     """Return the name of one build's Job, at most 63 characters; `build` tells it from other builds."""
     third_party, parser = cleaned(third_party_id, _THIRD_PARTY_PART), cleaned(parser_id, _PARSER_PART)

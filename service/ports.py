@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from automation.builds.facade import Builds
+from automation.directory import Page, Query
 from automation.events import Event, FunctionId, Reply
 from automation.provenance.evidence import Evidence
 
@@ -47,6 +48,9 @@ class Automation(Protocol):
 
     async def check_drift(self, function: FunctionId) -> Mapping[str, Any] | None:
         """Look for drift of a function now; return what `describe` then does. Raises PlatformError."""
+
+    async def list_functions(self, query: Query) -> Page:
+        """Return one page of the list of functions. Raises PlatformError."""
 
     @property
     def builds(self) -> Builds:

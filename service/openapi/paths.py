@@ -8,11 +8,14 @@ from service import VERSION
 from service.openapi.schemas import (
     ANY_OBJECT,
     BUILD_ID,
+    FUNCTIONS,
     LIMIT,
     NAME,
+    PHASE,
     REVISION,
     SCHEMAS,
     SHA256,
+    STACK,
     STATUS,
     TEXT,
     Schema,
@@ -74,6 +77,7 @@ def _paths() -> dict[str, Any]:
         },
         **_schemas(),
         "/async-jobs/stats": {"get": _read("queue", "The queue of events", "Queue")},
+        "/functions": {"get": _functions()},
         "/functions/{third_party_id}/{parser_id}": {
             "get": _read("function", "A function with its history", "Function", 404),
             "parameters": [_in_path("third_party_id", NAME), _in_path("parser_id", NAME)],
@@ -158,15 +162,7 @@ def _schemas() -> dict[str, Any]:
 
 
 def _list() -> dict[str, Any]:
-    parameters = [
-        {"name": name, "in": "query", "schema": schema}
-        for name, schema in (
-            ("third_party_id", NAME),
-            ("parser_id", NAME),
-            ("status", STATUS),
-            ("limit", LIMIT),
-        )
-    ]
+    parameters = _in_query(third_party_id=NAME, parser_id=NAME, status=STATUS, limit=LIMIT)
     text = "Builds, those that were asked for last first"
     return {**_read("builds", text, "BuildList", 400), "parameters": parameters}
 
@@ -188,6 +184,11 @@ def _attestation() -> dict[str, Any]:
     answers = {200: {"description": "SLSA provenance, v1.", "content": forms}}
     operation = _operation("attestation", "How a build's image was made", answers, 404, *_READING)
     return {**operation, "security": _TOKEN}
+
+
+def _functions() -> dict[str, Any]:
+    parameters = _in_query(third_party_id=NAME, phase=PHASE, limit=FUNCTIONS, **{"continue": STACK})
+    return {**_read("functions", "Functions, page by page", "FunctionList", 400), "parameters": parameters}
 
 
 def _logs() -> dict[str, Any]:
@@ -237,6 +238,10 @@ def _of(content_type: str, schema: Schema) -> dict[str, Any]:
 
 def _of_build(operations: dict[str, Any]) -> dict[str, Any]:
     return {**operations, "parameters": [_in_path("build_id", BUILD_ID)]}
+
+
+def _in_query(**schemas: Schema) -> list[dict[str, Any]]:
+    return [{"name": name, "in": "query", "schema": schema} for name, schema in schemas.items()]
 
 
 def _in_path(name: str, schema: Schema) -> dict[str, Any]:

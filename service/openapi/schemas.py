@@ -4,6 +4,9 @@ from typing import Any, Final
 
 from automation.builds.catalogue import DEFAULT_LIMIT, MAX_LIMIT
 from automation.builds.entry import STATUSES
+from automation.directory import DEFAULT_LIMIT as FUNCTIONS_LIMIT
+from automation.directory import MAX_LIMIT as MAX_FUNCTIONS
+from automation.model import Phase
 
 Schema = dict[str, Any]
 
@@ -28,6 +31,19 @@ STATUS: Final[Schema] = {"type": "string", "enum": list(STATUSES)}
 LIMIT: Final[Schema] = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}
 REVISION: Final[Schema] = {"type": "integer", "minimum": 1, "maximum": 10**9}
 SHA256: Final[Schema] = {"type": "string", "pattern": "^(sha256:)?[0-9a-f]{64}$"}
+FUNCTIONS: Final[Schema] = {
+    "type": "integer",
+    "minimum": 1,
+    "maximum": MAX_FUNCTIONS,
+    "default": FUNCTIONS_LIMIT,
+}
+PHASE: Final[Schema] = {"type": "string", "enum": [phase.value for phase in Phase]}
+STACK: Final[Schema] = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": 253,
+    "pattern": r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$",
+}
 ANY_OBJECT: Final[Schema] = {"type": "object"}
 
 
@@ -179,6 +195,26 @@ SCHEMAS: Final[dict[str, Schema]] = {
     },
     "Chain": _CHAIN,
     "ChainList": closed(revisions=listed(ref("Chain")), count=COUNT),
+    "FunctionList": closed(
+        functions=listed(
+            closed(
+                third_party_id=TEXT,
+                parser_id=TEXT,
+                phase=PHASE,
+                revision=nullable(COUNT),
+                image_uri=nullable(TEXT),
+                build_id=nullable(TEXT),
+                build_status=nullable(TEXT),
+                desired_at=nullable(MOMENT),
+            )
+        ),
+        count=COUNT,
+        **{
+            "continue": described(
+                nullable(STACK), "Sent with the next request; null: nothing follows, however many came."
+            )
+        },
+    ),
     "Queue": closed(
         worker_count=COUNT,
         queue_size=COUNT,

@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from service.handlers import CloudEventHandler
 from service.ports import Automation
-from service.rest import builds, logs, provenance, reading
+from service.rest import builds, functions, logs, provenance, reading
 from service.rest.guard import Guard
 
 
@@ -23,6 +23,7 @@ def routes(
 ) -> list[Route]:
     """Return the routes; `source` is that of our events, `draining` says whether the process is ending."""
     endpoints = (
+        *functions.endpoints(automation),
         *reading.endpoints(automation, draining),
         *builds.endpoints(automation, cloud_events, source),
         *logs.endpoints(automation, draining),

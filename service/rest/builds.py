@@ -12,12 +12,12 @@ from starlette.responses import JSONResponse, Response
 
 from automation.builds.catalogue import DEFAULT_LIMIT, MAX_LIMIT, Query
 from automation.builds.entry import STATUSES, Entry
-from automation.errors import InvalidEvent
-from automation.event_fields import BUILD_ID, NAME, Syntax, shown
+from automation.event_fields import BUILD_ID, NAME, Syntax
 from service.cloudevents import Received, answer_body
 from service.errors import NotFound, WrongMoment
 from service.handlers import CloudEventHandler
 from service.ports import Automation
+from service.rest import queries
 from service.rest.guard import Endpoint, Handle
 
 LIST_PATH: Final = "/builds"
@@ -25,15 +25,11 @@ BUILD_PATH: Final = "/builds/{build_id}"
 CANCEL_PATH: Final = "/builds/{build_id}/cancel"
 RETRY_PATH: Final = "/builds/{build_id}/retry"
 
-_LIMIT: Final = Syntax(
-    f"an integer from 1 to {MAX_LIMIT}",
-    lambda text: text.isascii() and text.isdecimal() and len(text) < 9 and 1 <= int(text) <= MAX_LIMIT,
-)
 _PARAMETERS: Final[Mapping[str, Syntax]] = {
     "third_party_id": NAME,
     "parser_id": NAME,
     "status": Syntax(", ".join(STATUSES), STATUSES.__contains__),
-    "limit": _LIMIT,
+    "limit": queries.up_to(MAX_LIMIT),
 }
 
 
@@ -140,24 +136,9 @@ def _attributes(kind: str, event_id: str, source: str, build: Entry) -> dict[str
 
 
 def _query(parameters: QueryParams) -> Query:
-    """Return what is asked for. Raises InvalidEvent with everything that is wrong."""
-    pairs = parameters.multi_items()
-    names = [name for name, _ in pairs]
-    problems = [text for name, value in pairs for text in _problems(name, value)]
-    problems += [f"{name}: given more than once" for name in _PARAMETERS if names.count(name) > 1]
-    if problems:
-        raise InvalidEvent(f"the query is wrong: {'; '.join(problems)}", details=tuple(problems))
-    given: dict[str, Any] = dict(pairs)
+    """Return what is asked for. Raises InvalidEvent."""
+    given: dict[str, Any] = queries.checked(parameters, _PARAMETERS)
     return Query(**{**given, "limit": int(given.get("limit", DEFAULT_LIMIT))})
-
-
-def _problems(name: str, value: str) -> list[str]:
-    syntax = _PARAMETERS.get(name)
-    if syntax is None:
-        return [f"{shown(name)} is no parameter; allowed: {', '.join(_PARAMETERS)}"]
-    if syntax.accepts(value):
-        return []
-    return [f"{name}: {shown(value)} is not allowed; allowed: {syntax.allowed}"]
 
 
 def _shown(build: Entry) -> dict[str, Any]:
