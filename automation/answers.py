@@ -21,6 +21,9 @@ DEFAULT_HANDLER: Final = "parser.handler"
 PLAN: Final = "plan"
 """The kind of reply that a dry run gets."""
 
+REFUSED: Final = "refused"
+"""The status of an image that is built and not rolled out."""
+
 REMEMBERED: Final = 32
 """How many events a function remembers."""
 
@@ -145,6 +148,16 @@ def build_failed(state: FunctionState, build: Build) -> Reply:
     return Reply(
         status="build_failed",
         message=f"the build failed ({build.reason}); {rest}",
+        fields={"job_name": build.job_name, "build_id": build.build_id, "reason": build.reason},
+    )
+
+
+def refused(state: FunctionState, build: Build) -> Reply:
+    """An image was built and is not rolled out."""
+    rest = "the function keeps running as it is" if state.deployment else "no function was made"
+    return Reply(
+        status=REFUSED,
+        message=f"the image is not rolled out ({build.message}); {rest}",
         fields={"job_name": build.job_name, "build_id": build.build_id, "reason": build.reason},
     )
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 from automation import answers, warmup
 from automation.builds.archive import Archive
 from automation.builds.facade import Builds, Readers
-from automation.builds.keeper import BuildKeeper
+from automation.builds.keeper import BuildKeeper, Keeper
 from automation.builds.ports import LiveLogs
 from automation.destination import OPEN, Destination
 from automation.directory import Page, Query
@@ -300,7 +300,9 @@ def assemble(
     no revision is given up for its calls.
     """
     chains = ProvenanceLedger(kept[0].objects) if kept else None
-    keeper = provenance.beside(BuildKeeper(*kept, utc_now), chains, settings) if kept and chains else None
+    keeper: Keeper | None = None
+    if kept and chains:
+        keeper = provenance.beside(BuildKeeper(*kept, utc_now), chains, kept[1], settings)
     deadline = settings.build_deadline_seconds
 
     def begin(function: FunctionId, job_name: str) -> bool:

@@ -10,6 +10,7 @@ from automation.errors import InvalidEvent
 from automation.events import FunctionDeploy
 from automation.model import Deployment, Origin, Requested
 from automation.moment import Moment
+from automation.rollout import refuse_unscanned
 
 
 def deploy(moment: Moment) -> Decision:
@@ -27,6 +28,7 @@ def deploy(moment: Moment) -> Decision:
 
 def _image(moment: Moment, event: FunctionDeploy) -> Decision:
     """An image that others built takes the place of what runs and of what is being built."""
+    refuse_unscanned(moment.scan_policy, None, event.image)
     state, running = configured(moment, event), moment.state.deployment
     state = replace(state, build=given_up(state.build, moment.now), deleted_at=None)
     handler = event.handler or (running.handler if running else answers.DEFAULT_HANDLER)

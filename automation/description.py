@@ -47,6 +47,7 @@ def _build(build: Build) -> dict[str, Any]:
         "message": build.message or None,
         "exit_code": build.exit_code,
         "logs_preview": build.log_tail or None,
+        "scan": build.scan.as_json() if build.scan else None,
     }
 
 

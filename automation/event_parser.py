@@ -31,6 +31,8 @@ from automation.events import (
 )
 from automation.function_spec import RULES as SPECIFICATIONS
 from automation.languages import RUNTIMES
+from automation.scan_reading import scan
+from automation.scans import NOT_SCANNED, VULNERABILITIES
 
 MAX_MESSAGE_CHARACTERS: Final = 2048
 MAX_LOG_TAIL_CHARACTERS: Final = 8192
@@ -46,9 +48,11 @@ FAILURE_REASONS: Final = (
     "never_scheduled",
     "evicted",
     "lost",
+    VULNERABILITIES,
+    NOT_SCANNED,
     "error",
 )
-"""Why builds fail, in the monitor's words; other senders may use other words."""
+"""Why builds fail, in the monitor's words and the scan policy's; other senders may use other words."""
 
 _ANY_RUNTIME: Final = tuple(runtime for runtimes in RUNTIMES.values() for runtime in runtimes)
 _FAILED: Final = ("failed", "failure", "error", "timeout", "cancelled")
@@ -210,6 +214,7 @@ def _build_complete(reading: Reading) -> BuildComplete:
         build_id=fields.text("build_id", syntax=syntax.PRINTABLE),
         duration_seconds=_duration(fields),
         cache_hits=fields.integer("cache_hits", minimum=0, maximum=_MAX_CACHE_HITS),
+        scan=scan(fields),
     )
 
 

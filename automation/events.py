@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from automation.configuration import EVERYTHING, PLAIN, Configuration
+from automation.scans import Scan
 
 
 class Priority(enum.StrEnum):
@@ -94,6 +95,8 @@ class BuildComplete:
     """How long the build took, by the sender's clock; None if not said."""
     cache_hits: int | None = None
     """How many of the Dockerfile's commands came from the cache; None if not said."""
+    scan: Scan | None = None
+    """What was found in the image; None if not said."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,7 @@ from automation.drift.found import Drift, Drifted
 from automation.events import BuildRequest, EventMeta, FunctionEvent, FunctionId, Priority, Reply
 from automation.outbox.emission import Emission
 from automation.parked import Parked
+from automation.scans import OPEN, Scan, ScanPolicy
 
 
 class BuildStatus(enum.StrEnum):
@@ -80,6 +81,8 @@ class Build:
     """Where the code was, `s3://bucket/key`."""
     digest: str = ""
     """Of the image, `sha256:` and 64 hex digits, once it is there and was told."""
+    scan: Scan | None = None
+    """What was found in the image; None: it was not scanned, or that is not known yet."""
     reason: str = ""
     """Short class of the failure, such as `oom`."""
     message: str = ""
@@ -276,6 +279,8 @@ class Requested:
     """All builds of the environment, for a build.start; None: as many as there are may run."""
     policy: RolloutPolicy = AT_ONCE
     """The environment's way to roll out, for functions that do not have their own."""
+    scan_policy: ScanPolicy = OPEN
+    """Which images the environment rolls out."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,6 +20,7 @@ from automation.model import (
     RolloutObserved,
     Stimulus,
 )
+from automation.scans import OPEN, ScanPolicy
 
 REASON_CHARACTERS: Final = 256
 """What is kept of a reason that a sender gives."""
@@ -83,6 +84,11 @@ class Moment:
         if isinstance(self.stimulus, Requested | ContextReady):
             return self.stimulus.policy
         return self.state.rollout.policy if self.state.rollout else RolloutPolicy()
+
+    @property
+    def scan_policy(self) -> ScanPolicy:
+        """Which images the environment rolls out."""
+        return self.stimulus.scan_policy if isinstance(self.stimulus, Requested) else OPEN
 
     @property
     def outdated(self) -> bool:

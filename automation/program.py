@@ -93,6 +93,7 @@ def build_args(state: FunctionState, build: Build, settings: AutomationSettings)
         deadline_seconds=settings.build_deadline_seconds,
         finished=build.status is BuildStatus.SUCCEEDED,
         suspended=build.is_queued,
+        scan=settings.scan,
         priority=build.priority,
         queued_at=build.queued_at.isoformat() if build.queued_at else "",
     )

@@ -15,6 +15,7 @@ from automation.model import FunctionState
 from components.manifests import kaniko
 from monitor.events import Message, message
 from monitor.failures import Diagnosis, Reason
+from monitor.scan import START_SECONDS
 from monitor.settings import Build, InvalidSettings, build_from
 from monitor.verdict import Pod, Rules, Verdict, Waiting, created_at, verdict, waiting
 
@@ -62,7 +63,7 @@ def finding(found: BuildObjects, now: datetime.datetime) -> Finding | None:
     function = FunctionId(build.third_party_id, build.parser_id)
     rules = _rules(found.job)
     for pod in found.pods:
-        result = _of_pod(pod, now, rules)
+        result = _of_pod(pod, now, rules, _grace(found.job))
         if result:
             metadata = pod["metadata"]
             return Finding(function, build, result, str(metadata["uid"]), str(metadata["name"]))
@@ -111,17 +112,21 @@ def _told_of(function: FunctionId, build: model.Build) -> Build:
 
 def _described(job: Json) -> Build | None:
     """Return what the monitor was told of its build; None for a Job that has no monitor of ours."""
+    try:
+        return build_from(_environment(job))
+    except InvalidSettings:
+        return None
+
+
+def _environment(job: Json) -> dict[str, str]:
+    """Return the plain variables of a Job's monitor."""
     containers: Iterable[Json] = job["spec"]["template"]["spec"]["containers"]
-    env = {
+    return {
         variable["name"]: variable.get("value", "").replace("$$", "$")
         for container in containers
         if container["name"] == kaniko.MONITOR
         for variable in container.get("env") or ()
     }
-    try:
-        return build_from(env)
-    except InvalidSettings:
-        return None
 
 
 def _rules(job: Json) -> Rules:
@@ -133,7 +138,13 @@ def _rules(job: Json) -> Rules:
     )
 
 
-def _of_pod(pod: Pod, now: datetime.datetime, rules: Rules) -> Verdict | None:
+def _grace(job: Json) -> datetime.timedelta:
+    """Return what a monitor gets to tell of a success: with a scanner it tells after the scan."""
+    seconds = _environment(job).get("SCAN_TIMEOUT_SECONDS", "")
+    return GRACE + datetime.timedelta(seconds=int(seconds) + START_SECONDS if seconds.isdecimal() else 0)
+
+
+def _of_pod(pod: Pod, now: datetime.datetime, rules: Rules, grace: datetime.timedelta) -> Verdict | None:
     """Judge a pod; one that ended a moment ago is still its monitor's to tell of."""
     wait = waiting(pod, now, rules, None)
     # Nobody looked at it before: it may have waited since it was made, for an image since it has a node.
@@ -141,8 +152,8 @@ def _of_pod(pod: Pod, now: datetime.datetime, rules: Rules) -> Verdict | None:
     result = verdict(pod, now, rules, wait=since)
     if not isinstance(result, Verdict):
         return None
-    ended = result.exit_code is not None
-    return None if ended and now - result.completed_at < GRACE else result
+    ended, wanted = result.exit_code is not None, GRACE if result.diagnosis else grace
+    return None if ended and now - result.completed_at < wanted else result
 
 
 def _on_node(pod: Pod) -> datetime.datetime | None:

@@ -22,6 +22,7 @@ from automation.model import (
 )
 from automation.outbox.emission import Emission, Kind
 from automation.parked import Parked
+from automation.scans import Scan
 
 VERSION: Final = 1
 _BUILD_TIMES: Final = ("queued_at", "started_at", "completed_at", "lost_at", "failing_since")
@@ -83,7 +84,9 @@ def _state(data: dict[str, Any]) -> FunctionState:
 def _build(data: dict[str, Any]) -> Build:
     times = {name: _time(data.get(name)) for name in _BUILD_TIMES}
     requested_at = _required(data["requested_at"])
-    return Build(**{**data, **times, "requested_at": requested_at, "status": BuildStatus(data["status"])})
+    scan = Scan.from_json(data["scan"]) if "scan" in data else None
+    parts = {"requested_at": requested_at, "status": BuildStatus(data["status"]), "scan": scan}
+    return Build(**{**data, **times, **parts})
 
 
 def _deployment(data: dict[str, Any]) -> Deployment:

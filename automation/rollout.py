@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from automation import answers, traffic
+from automation import answers, scans, traffic
 from automation.answers import Decision
 from automation.building import given_up, identified, is_of
 from automation.errors import InvalidEvent
@@ -21,7 +21,7 @@ def succeed(moment: Moment) -> Decision:
         return answers.superseded_result(state, event.meta)
     if build.status is BuildStatus.SUCCEEDED:
         return answers.already_rolled_out(state, event.meta)
-    return _roll_out(moment, build, build.image, event.image_digest)
+    return _finish(moment, build, build.image, event)
 
 
 def late(moment: Moment) -> Decision:
@@ -88,11 +88,35 @@ def _names(deployment: Deployment) -> tuple[str, ...]:
     return digest, deployment.build_id, deployment.content_hash, deployment.cause
 
 
-def _roll_out(moment: Moment, build: Build, image: str, digest: str | None) -> Decision:
+def _finish(moment: Moment, build: Build, image: str, event: BuildComplete) -> Decision:
+    """Roll an image out, unless the environment keeps what was found in it from running.
+
+    What one report found counts for a later one that says nothing: silence takes no finding back.
+    """
+    scan = event.scan and replace(event.scan, findings=event.scan.findings[: scans.KEPT_FINDINGS])
+    built = replace(build, digest=event.image_digest or "", scan=scan or build.scan)
+    refused = scans.refusal(moment.scan_policy, built.scan)
+    return _refuse(moment, built, refused) if refused else _roll_out(moment, built, image)
+
+
+def _refuse(moment: Moment, build: Build, refused: scans.Refusal) -> Decision:
+    """The image stays where it is, and the function as it runs; for everybody else the build has failed."""
+    state = moment.state
+    failed = replace(
+        build,
+        status=BuildStatus.FAILED,
+        completed_at=moment.now,
+        reason=refused.reason,
+        message=refused.message,
+        failing_since=build.failing_since or moment.now,
+    )
+    return moment.settle(replace(state, build=failed), answers.refused(state, failed))
+
+
+def _roll_out(moment: Moment, build: Build, image: str) -> Decision:
     done = replace(
         build,
         status=BuildStatus.SUCCEEDED,
-        digest=digest or "",
         completed_at=moment.now,
         reason="",
         message="",
@@ -100,7 +124,7 @@ def _roll_out(moment: Moment, build: Build, image: str, digest: str | None) -> D
         log_tail="",
     )
     deployment = Deployment(
-        image=_pinned(image, digest),
+        image=_pinned(image, build.digest),
         content_hash=build.content_hash,
         build_id=build.build_id,
         handler=build.handler,
@@ -120,11 +144,12 @@ def _adopt(moment: Moment, event: BuildComplete) -> Decision:
             return answers.superseded_result(state, event.meta)
         if build.status is BuildStatus.SUCCEEDED:
             return answers.already_rolled_out(state, event.meta)
-        return _roll_out(moment, build, event.image_uri, event.image_digest)
+        return _finish(moment, build, event.image_uri, event)
     if build and build.is_live:
         return answers.superseded_result(state, event.meta)
     if moment.outdated:
         return answers.outdated(state, event.meta)
+    refuse_unscanned(moment.scan_policy, event.scan, event.image_uri)
     handler = state.deployment.handler if state.deployment else answers.DEFAULT_HANDLER
     deployment = Deployment(
         image=_pinned(event.image_uri, event.image_digest),
@@ -135,6 +160,13 @@ def _adopt(moment: Moment, event: BuildComplete) -> Decision:
     )
     adopted = traffic.deployed(moment, replace(state, desired_at=moment.time), deployment)
     return moment.settle(adopted, answers.service_created(adopted))
+
+
+def refuse_unscanned(policy: scans.ScanPolicy, scan: scans.Scan | None, image: str) -> None:
+    """Raise InvalidEvent for an image that others built and the environment does not roll out."""
+    refused = scans.refusal(policy, scan)
+    if refused:
+        raise InvalidEvent(f"{image}: {refused.message}; have it built here, or set scanMissing to allow")
 
 
 def _origin(build: Build) -> Origin | None:

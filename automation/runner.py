@@ -114,7 +114,13 @@ class Runner:
         A dry run changes nothing and is answered with its plan.
         """
         line = self._line() if isinstance(event, BuildRequest) else None
-        request = Requested(event=event, superseded=superseded, line=line, policy=self._settings.rollout)
+        request = Requested(
+            event=event,
+            superseded=superseded,
+            line=line,
+            policy=self._settings.rollout,
+            scan_policy=self._settings.scan_policy,
+        )
         attempt = self._plan if event.meta.dry_run else self._once
         return self._retried(lambda: attempt(event.function, request))
 

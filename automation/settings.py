@@ -11,9 +11,11 @@ from automation.dockerfiles import Toolchain
 from automation.errors import InvalidEvent
 from automation.languages import Language
 from automation.outbox.emission import Kind
+from automation.scans import OPEN, ScanPolicy
 from components import naming
 from components.engines import EMBEDDED
 from components.gate_rules import Rule
+from components.manifests.scan import ScanArgs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +76,10 @@ class AutomationSettings:
     """GOPROXY for builds, likewise."""
     attestation_key_file: Path | None = None
     """PEM file of the Ed25519 key that attestations of builds are signed with; None: they are not."""
+    scan: ScanArgs | None = None
+    """What built images are scanned with; None: they are not."""
+    scan_policy: ScanPolicy = OPEN
+    """Which images are kept from being rolled out for what a scan found."""
     build_deadline_seconds: int = 1800
     """Longest run of a build."""
     build_limit: int = 0

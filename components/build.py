@@ -6,6 +6,7 @@ import pulumi
 
 from components.declare import custom
 from components.manifests import kaniko
+from components.manifests.scan import ScanArgs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +65,8 @@ class BuildArgs:
     """low, normal, high or urgent: what orders builds that wait."""
     queued_at: str = ""
     """Since when it waits, RFC 3339; empty: it does not."""
+    scan: ScanArgs | None = None
+    """What scans the image before the monitor reports it; None: nothing does."""
     executor_requests: tuple[str, str] = ("500m", "1Gi")
     """Guaranteed cpu and memory of the executor."""
     executor_limits: tuple[str, str] = ("2000m", "4Gi")

@@ -36,6 +36,8 @@ class NetworkArgs:
     """URL of S3-compatible storage; empty: AWS."""
     allowed_registries: tuple[str, ...] = ()
     """Registries; one with a port of its own opens that port for builds and the automation service."""
+    scan_database: str = ""
+    """Repository of the database that builds' scanners fetch; its registry's port is opened for builds."""
     flux_namespace: str = ""
     """Namespace of Flux, whose Receivers get events; empty: none does."""
     otlp_endpoint: str = ""

@@ -126,6 +126,7 @@ class Platform(pulumi.ComponentResource):
             capacity=args.capacity,
             triggers=len(EVENT_TYPES) + args.gitops.triggers,
             consumer=args.delivery.over_amqp,
+            scanned=bool(args.scan.image),
         )
         Quotas(f"{name}-quotas", quota, child)
         Network(f"{name}-network", composition.network(args, self.namespace), child)

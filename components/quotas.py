@@ -21,6 +21,8 @@ class QuotasArgs:
     """Triggers of the automation service; each runs two dispatchers all the time."""
     consumer: bool = False
     """Whether our consumer runs in place of all of Knative Eventing's pods."""
+    scanned: bool = False
+    """Whether builds' pods have a scanner."""
 
 
 class Quotas(pulumi.ComponentResource):
@@ -33,7 +35,9 @@ class Quotas(pulumi.ComponentResource):
         super().__init__("knative-lambda:components:Quotas", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         limits = custom(f"{name}-limits", manifests.limit_range(args.namespace), child)
-        quota = manifests.resource_quota(args.namespace, args.capacity, args.triggers, consumer=args.consumer)
+        quota = manifests.resource_quota(
+            args.namespace, args.capacity, args.triggers, consumer=args.consumer, scanned=args.scanned
+        )
         # With the quota alone, a pod whose containers name no limits would be refused.
         after_limits = pulumi.ResourceOptions(parent=self, depends_on=[limits])
         custom(f"{name}-quota", quota, after_limits)

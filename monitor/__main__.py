@@ -9,12 +9,13 @@ import logging
 import os
 import sys
 
-from monitor import broker, logs
+from monitor import broker, logs, scan
 from monitor.events import message
 from monitor.kubernetes import PodReader
+from monitor.scan import Scanner
 from monitor.settings import InvalidSettings, Settings, settings_from
 from monitor.stop import Stop
-from monitor.verdict import CalledOff
+from monitor.verdict import CalledOff, Verdict
 from monitor.watcher import Watcher
 
 _log = logging.getLogger("monitor")
@@ -43,7 +44,11 @@ def _run(settings: Settings, stop: Stop) -> int:
         ca_file=settings.ca_file,
     )
     _log.info("watching", extra={"pod": settings.pod_name, "container": settings.rules.container})
+    scanner = Scanner(settings.scan, reader, stop) if settings.scan else None
     ending = Watcher(reader, settings.rules, stop).watch()
+    succeeded = isinstance(ending.result, Verdict) and ending.result.diagnosis is None
+    if scanner and not succeeded:
+        scanner.end()
     if ending.result is None:
         _log.error("told to end while the build was running; nothing is known of its end")
         return 1
@@ -51,8 +56,15 @@ def _run(settings: Settings, stop: Stop) -> int:
         _log.info("nothing to tell", extra={"why": ending.result.why})
         return 0
     pod_uid = ending.pod_uid or f"{settings.pod_namespace}/{settings.pod_name}"
+    image = scan.by_digest(settings.build.image_uri, ending.result.image_digest)
+    scanned = scanner.scan(image) if scanner and succeeded else None
     event = message(
-        settings.build, ending.result, pod_uid=pod_uid, log=ending.log, cache_hits=ending.cache_hits
+        settings.build,
+        ending.result,
+        pod_uid=pod_uid,
+        log=ending.log,
+        cache_hits=ending.cache_hits,
+        scan=scanned,
     )
     diagnosis = ending.result.diagnosis
     _log.info("the build has ended", extra={"reason": diagnosis.reason if diagnosis else "success"})

@@ -3,6 +3,7 @@
 import datetime
 import json
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,9 +28,18 @@ class Message:
 
 
 def message(
-    build: Build, verdict: Verdict, *, pod_uid: str, log: str = "", cache_hits: int | None = None
+    build: Build,
+    verdict: Verdict,
+    *,
+    pod_uid: str,
+    log: str = "",
+    cache_hits: int | None = None,
+    scan: Mapping[str, Any] | None = None,
 ) -> Message:
-    """Make the event of a finished build. Its id is the same whenever it is made for the same pod and end."""
+    """Make the event of a finished build. Its id is the same whenever it is made for the same pod and end.
+
+    `scan` is what the scanner found in the image; None where nothing scans.
+    """
     kind = COMPLETE if verdict.diagnosis is None else FAILED
     attributes = {
         "specversion": "1.0",
@@ -48,6 +58,8 @@ def message(
     data = _data(build, verdict) | (_failure(verdict.diagnosis, verdict, log) if verdict.diagnosis else {})
     if cache_hits is not None:
         data["cache_hits"] = cache_hits
+    if scan:
+        data["scan"] = scan
     return Message(headers, json.dumps(data, separators=(",", ":")).encode())
 
 

@@ -3,11 +3,17 @@
 import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from monitor.verdict import Rules
 
-_SECONDS = {"BUILD_DEADLINE_SECONDS": 1800.0, "IMAGE_PULL_GRACE_SECONDS": 120.0, "START_GRACE_SECONDS": 300.0}
+_SECONDS = {
+    "BUILD_DEADLINE_SECONDS": 1800.0,
+    "IMAGE_PULL_GRACE_SECONDS": 120.0,
+    "START_GRACE_SECONDS": 300.0,
+    "SCAN_TIMEOUT_SECONDS": 300.0,
+}
 
 
 class InvalidSettings(Exception):
@@ -29,6 +35,15 @@ class Build:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ScanSettings:
+    """Where the scanner is, and how long one scan may take."""
+
+    folder: Path
+    container: str
+    timeout: datetime.timedelta
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """What to watch, and whom to tell."""
 
@@ -43,12 +58,16 @@ class Settings:
     ca_file: str
     """Certificates to trust for an https API server; empty: the system's."""
     broker_url: str
+    scan: ScanSettings | None = None
+    """None: nothing is scanned."""
 
 
 def settings_from(environ: Mapping[str, str]) -> Settings:
     """Read the settings. Raises InvalidSettings with every problem found."""
     reader = _Reader(environ)
-    deadline, pull_grace, start_grace = (reader.seconds(name) for name in _SECONDS)
+    deadline, pull_grace, start_grace, scan_timeout = (reader.seconds(name) for name in _SECONDS)
+    folder, scanner = environ.get("SCAN_FOLDER", ""), environ.get("SCAN_CONTAINER") or "scanner"
+    scan = ScanSettings(folder=Path(folder), container=scanner, timeout=scan_timeout)
     settings = Settings(
         build=_build(reader),
         rules=Rules(
@@ -63,6 +82,7 @@ def settings_from(environ: Mapping[str, str]) -> Settings:
         token_file=environ.get("KUBE_TOKEN_FILE", ""),
         ca_file=environ.get("KUBE_CA_FILE", ""),
         broker_url=reader.url("BROKER_URL", ""),
+        scan=scan if folder else None,
     )
     reader.finish()
     return settings

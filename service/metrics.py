@@ -13,6 +13,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.exposition import choose_encoder
 
+from automation.answers import REFUSED
 from automation.errors import DependencyUnavailable, Fault, PlatformError, Saturated
 from automation.event_parser import FAILURE_REASONS, SERVED, label
 from automation.events import BuildComplete, BuildFailed, BuildStart, Event, FunctionDeploy, Reply
@@ -184,6 +185,9 @@ class Metrics:
             self.duplicates.labels(label(event.meta.type)).inc()
         elif _asks_for_a_build(event):
             self.build_requests.labels("success").inc()
+        elif isinstance(event, BuildComplete) and reply.status == REFUSED:
+            self._count_build("failed", event.duration_seconds)
+            self.build_failures.labels(reply.fields["reason"]).inc()
         elif isinstance(event, BuildComplete):
             self._count_build("success", event.duration_seconds)
         elif isinstance(event, BuildFailed):

@@ -13,6 +13,7 @@ from typing import Any, Final
 from automation.configuration import AT_ONCE, FailureLimit, RolloutPolicy
 from automation.event_fields import BUCKET, IMAGE
 from automation.outbox.emission import Kind
+from automation.scans import ALLOW, REFUSE, SEVERITIES, ScanPolicy
 from automation.settings import AutomationSettings
 from components import drift
 from components.capacity import CAPACITIES
@@ -20,6 +21,7 @@ from components.emitted import EMITTED
 from components.engines import ENGINES
 from components.gate_rules import InvalidRules, Rule
 from components.gate_rules import parse as parse_rules
+from components.manifests.scan import ScanArgs
 from service import variables as syntax
 from service.rate_limits import UNLIMITED, Rate
 from service.signatures import UNSIGNED, SignatureSettings
@@ -128,6 +130,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         **_platform(variables),
         **_builds(variables),
         **_build_limits(variables, environment),
+        **_scans(variables),
         **_storage(variables),
         **_functions(variables),
         "gate_rules": _gate_rules(variables),
@@ -247,6 +250,23 @@ def _builds(variables: Variables) -> dict[str, Any]:
         "attestation_key_file": _path(variables, "ATTESTATION_KEY_FILE"),
         "build_deadline_seconds": variables.count("BUILD_DEADLINE_SECONDS", maximum=24 * 3600),
     }
+
+
+_SEVERITIES: Final = tuple(map(str.lower, SEVERITIES))
+
+
+def _scans(variables: Variables) -> dict[str, Any]:
+    """Return what images are scanned with, and which of them are rolled out."""
+    image, database = variables.text("SCAN_IMAGE", IMAGE), variables.text("SCAN_DATABASE", IMAGE)
+    default = ScanArgs.timeout_seconds
+    seconds = variables.integer("SCAN_TIMEOUT_SECONDS", default, minimum=1, maximum=3600)
+    args = ScanArgs(image=image, database=database or "", timeout_seconds=seconds) if image else None
+    policy = ScanPolicy(
+        severity=(variables.choice("SCAN_SEVERITY", _SEVERITIES) or "").upper(),
+        ignore_unfixed=bool(variables.flag("SCAN_IGNORE_UNFIXED")),
+        missing=variables.choice("SCAN_MISSING", (REFUSE, ALLOW)) or REFUSE,
+    )
+    return {"scan": args, "scan_policy": policy}
 
 
 def _path(variables: Variables, name: str) -> Path | None:

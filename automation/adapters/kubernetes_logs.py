@@ -8,10 +8,10 @@ from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import HTTPError
 from urllib3.exceptions import TimeoutError as ReadTimeout
 
-from automation.builds.ports import LiveLog
+from automation.builds.ports import ByteStream, LiveLog
 from automation.errors import DependencyUnavailable
 from automation.settings import AutomationSettings
-from components.manifests import kaniko
+from components.manifests import kaniko, scan
 from engine.kubernetes.config import ConfigError, Source, connect
 from engine.kubernetes.rest import ApiError, Client, Unreachable
 
@@ -34,17 +34,25 @@ class KubernetesLogs:
 
     def open(self, job_name: str, *, follow: bool) -> LiveLog | None:
         """See LiveLogs."""
+        return self._open(job_name, kaniko.EXECUTOR, follow=follow)
+
+    def scanned(self, job_name: str) -> ByteStream | None:
+        """See LiveLogs."""
+        found = self._open(job_name, scan.SCANNER, follow=False)
+        return found.stream if found else None
+
+    def _open(self, job_name: str, container: str, *, follow: bool) -> LiveLog | None:
         pods = f"/api/v1/namespaces/{self._namespace}/pods"
         with _translated():
             found = self._client.list(pods, labels=f"batch.kubernetes.io/job-name={job_name}")["items"]
-            state = _state(found[0]) if found else {}
+            state = _state(found[0], container) if found else {}
             if not state.keys() & {"running", "terminated"}:
                 return None
             try:
                 stream = self._client.stream(
                     f"{pods}/{found[0]['metadata']['name']}/log",
                     QUIET_SECONDS if follow else COPY_SECONDS,
-                    container=kaniko.EXECUTOR,
+                    container=container,
                     follow="true" if follow else "false",
                 )
             except ApiError as error:
@@ -82,10 +90,10 @@ class _Response:
             self._response.close()
 
 
-def _state(pod: dict[str, Any]) -> dict[str, Any]:
-    """Return the state of the executor's container; an empty one before there is any."""
+def _state(pod: dict[str, Any], container: str) -> dict[str, Any]:
+    """Return the state of a container; an empty one before there is any."""
     statuses = pod.get("status", {}).get("containerStatuses") or ()
-    states = (one.get("state") or {} for one in statuses if one["name"] == kaniko.EXECUTOR)
+    states = (one.get("state") or {} for one in statuses if one["name"] == container)
     return next(states, {})
 
 

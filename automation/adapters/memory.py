@@ -150,11 +150,17 @@ class MemoryLogs:
 
     def __init__(self) -> None:
         self.logs: dict[str, bytes] = {}
+        self.scans: dict[str, bytes] = {}
 
     def open(self, job_name: str, *, follow: bool) -> LiveLog | None:
         """See LiveLogs."""
         log = self.logs.get(job_name)
         return None if log is None else LiveLog(MemoryStream([log]), ended=True)
+
+    def scanned(self, job_name: str) -> ByteStream | None:
+        """See LiveLogs."""
+        log = self.scans.get(job_name)
+        return None if log is None else MemoryStream([log])
 
     def close(self) -> None:
         """See LiveLogs; there is nothing to close."""

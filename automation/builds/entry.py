@@ -64,6 +64,8 @@ class Entry:
     exit_code: int | None = None
     logs_preview: str | None = None
     """The end of the log."""
+    scan: dict[str, Any] | None = None
+    """What was found in the image, see `scans.Scan.as_json`."""
 
     @property
     def function(self) -> FunctionId:
@@ -152,6 +154,7 @@ def of(function: FunctionId, build: Build) -> Entry:
         message=given_up or build.message or None,
         exit_code=build.exit_code,
         logs_preview=build.log_tail or None,
+        scan=build.scan.as_json() if build.scan else None,
     )
 
 

@@ -55,6 +55,9 @@ class LiveLogs(Protocol):
         With `follow` it ends when the container does, else where it is by now.
         """
 
+    def scanned(self, job_name: str) -> ByteStream | None:
+        """Return the log of a Job's scanner from its beginning; None if none has run."""
+
     def close(self) -> None:
         """Release connections."""
 

@@ -45,6 +45,10 @@ class Evidence:
         """Return the attestation of a build as it is kept; None if there is none."""
         return await self._readers.run(lambda: self._ledger.attestation(build))
 
+    async def sbom(self, build: Entry) -> bytes | None:
+        """Return the SBOM of a build's image as it is kept; None if there is none."""
+        return await self._readers.run(lambda: self._ledger.sbom(build))
+
     def close(self) -> None:
         """Answer nothing more."""
         self._readers.close()

@@ -10,15 +10,19 @@ from collections.abc import Callable
 from typing import Final
 
 from automation.builds import entry as entries
+from automation.builds.entry import Entry
 from automation.builds.keeper import Keeper
+from automation.builds.ports import LiveLogs
 from automation.errors import PlatformError
 from automation.events import Event
 from automation.model import Deployment, FunctionState
 from automation.provenance import chain as chains
+from automation.provenance import sboms
 from automation.provenance import statement as statements
 from automation.provenance.envelope import FileSigner, Signer, sealed
 from automation.provenance.ledger import Ledger
 from automation.provenance.statement import Builder
+from automation.scans import COMPLETE
 from automation.settings import AutomationSettings
 
 _LOG: Final = logging.getLogger(__name__)
@@ -27,13 +31,21 @@ _LOG: Final = logging.getLogger(__name__)
 class ProvenanceKeeper:
     """See Keeper; without a signer attestations are statements in no envelope."""
 
-    def __init__(self, ledger: Ledger, builder: Builder, signer: Signer | None = None) -> None:
+    def __init__(
+        self, ledger: Ledger, live: LiveLogs, builder: Builder, signer: Signer | None = None
+    ) -> None:
         self._ledger = ledger
+        self._live = live
         self._builder = builder
         self._signer = signer
 
     def before(self, old: FunctionState, new: FunctionState) -> None:
-        """See Keeper; nothing is taken away."""
+        """See Keeper; the SBOM is the log of a pod, which goes with its Job if the image is refused."""
+        build = new.build
+        if build and build.scan and build.scan.status == COMPLETE and build != old.build:
+            job = build.job_name
+            entry = entries.of(new.function, build)
+            self._tried("sbom", new, lambda: self._keep_sbom(entry, sboms.read(self._live.scanned(job))))
 
     def after(self, old: FunctionState, new: FunctionState, event: Event | None) -> None:
         """See Keeper."""
@@ -49,6 +61,10 @@ class ProvenanceKeeper:
         chain = chains.of(state, deployment)
         if not (repeated and self._ledger.has_chain(chain, deployment)):
             self._ledger.put_chain(chain, deployment)
+
+    def _keep_sbom(self, entry: Entry, body: bytes | None) -> None:
+        if body:
+            self._ledger.put_sbom(entry, body)
 
     def _attest(self, state: FunctionState, *, repeated: bool) -> None:
         build = state.build
@@ -69,7 +85,7 @@ class ProvenanceKeeper:
             _LOG.warning("something of a function's provenance is not kept", extra=extra)
 
 
-def beside(keeper: Keeper, ledger: Ledger, settings: AutomationSettings) -> Keeper:
+def beside(keeper: Keeper, ledger: Ledger, live: LiveLogs, settings: AutomationSettings) -> Keeper:
     """Return a keeper and, after it, what keeps provenance by the environment's settings."""
     builder = Builder(
         environment=settings.environment,
@@ -78,7 +94,7 @@ def beside(keeper: Keeper, ledger: Ledger, settings: AutomationSettings) -> Keep
         context_bucket=settings.context_bucket,
     )
     key = settings.attestation_key_file
-    return Keepers(keeper, ProvenanceKeeper(ledger, builder, FileSigner(key) if key else None))
+    return Keepers(keeper, ProvenanceKeeper(ledger, live, builder, FileSigner(key) if key else None))
 
 
 class Keepers:

@@ -49,6 +49,14 @@ class Ledger:
         """Return the attestation of a build; None if there is none."""
         return self._objects.get(attestation_key(entry))
 
+    def put_sbom(self, entry: Entry, body: bytes) -> None:
+        """Keep the SBOM of a build's image."""
+        self._objects.put(sbom_key(entry), body, _JSON)
+
+    def sbom(self, entry: Entry) -> bytes | None:
+        """Return the SBOM of a build's image; None if there is none."""
+        return self._objects.get(sbom_key(entry))
+
     def _in(self, folder: str) -> Iterator[Mapping[str, Any]]:
         for key in islice(self._objects.keys(folder), MAX_FOUND):
             body = self._objects.get(key)
@@ -59,3 +67,8 @@ class Ledger:
 def attestation_key(entry: Entry) -> str:
     """Return where a build's attestation is kept: beside its entry, for as long."""
     return f"builds/attestations/{entry.build_id}/{entry.job_name}.json"
+
+
+def sbom_key(entry: Entry) -> str:
+    """Return where the SBOM of a build's image is kept, likewise."""
+    return f"builds/sboms/{entry.build_id}/{entry.job_name}.json"

@@ -5,6 +5,7 @@ What the executor may do, and why it cannot do with less, is in docs/decisions/0
 
 from typing import TYPE_CHECKING, Final
 
+from components.manifests import scan
 from components.manifests.metadata import Manifest, function_labels, object_meta, resources, restricted
 from components.naming import MAX_LABEL
 
@@ -102,8 +103,13 @@ def _pod(args: "BuildArgs") -> Manifest:
         "enableServiceLinks": False,
         # The projected token is readable for this group only; without it only root could read it.
         "securityContext": {"fsGroup": _MONITOR_USER, "seccompProfile": {"type": "RuntimeDefault"}},
-        "containers": [_executor(args), _monitor(args)],
-        "volumes": [_api_volume(), {"name": "tmp", "emptyDir": {}}, *_docker_config(args)],
+        "containers": [_executor(args), _monitor(args), *_scanner(args)],
+        "volumes": [
+            _api_volume(),
+            {"name": "tmp", "emptyDir": {}},
+            *_docker_config(args),
+            *([scan.volume()] if args.scan else []),
+        ],
     }
 
 
@@ -123,6 +129,15 @@ def _executor(args: "BuildArgs") -> Manifest:
             "seccompProfile": {"type": "RuntimeDefault"},
         },
     }
+
+
+def _scanner(args: "BuildArgs") -> list[Manifest]:
+    """Return the scanner where there is one; to a registry in AWS it goes by the pod's role."""
+    if not args.scan:
+        return []
+    login = _DOCKER_CONFIG["name"] if args.push_secret else ""
+    region = [_value("AWS_REGION", args.region)]
+    return [scan.container(args.scan, insecure=args.insecure_registry, login=str(login), region=region)]
 
 
 def _storage_environment(args: "BuildArgs") -> list[Manifest]:
@@ -149,6 +164,7 @@ def _monitor(args: "BuildArgs") -> Manifest:
         "volumeMounts": [
             {"name": _API_VOLUME, "mountPath": _API_PATH, "readOnly": True},
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - inside the container
+            *([scan.mount()] if args.scan else []),
         ],
     }
 
@@ -168,6 +184,7 @@ def _monitor_environment(args: "BuildArgs") -> list[Manifest]:
         "BUILD_DEADLINE_SECONDS": str(args.deadline_seconds),
         "KUBE_TOKEN_FILE": f"{_API_PATH}/token",
         "KUBE_CA_FILE": f"{_API_PATH}/ca.crt",
+        **(scan.monitor_variables(args.scan) if args.scan else {}),
     }
     return [
         *(_value(name, value) for name, value in values.items()),

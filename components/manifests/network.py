@@ -144,8 +144,10 @@ def _out_of_functions(args: "NetworkArgs") -> list[Manifest]:
 
 
 def _out_of_builds(args: "NetworkArgs") -> list[Manifest]:
-    """The registry, the storage, the monitor's report, and its look at its own pod."""
-    return [*_storage_and_registries(args), *_events(args), _api_server(args)]
+    """The registry, the storage, the monitor's report, its look at its own pod, the scanner's database."""
+    database = f"https://{args.scan_database.partition('/')[0]}" if args.scan_database else ""
+    new = _places([database]) - _open_places(args)
+    return [*_storage_and_registries(args), *_to_places(new), *_events(args), _api_server(args)]
 
 
 def _into_service(args: "NetworkArgs") -> list[Manifest]:
@@ -231,8 +233,12 @@ def _to_flux(args: "NetworkArgs") -> list[Manifest]:
 
 def _storage_and_registries(args: "NetworkArgs") -> list[Manifest]:
     """Return access to 443 everywhere, and to storage and registries that are elsewhere."""
+    return _to_places(_open_places(args))
+
+
+def _open_places(args: "NetworkArgs") -> set[tuple[str, int]]:
     urls = [f"https://{registry}" for registry in args.allowed_registries]
-    return _to_places({("", HTTPS), *_places([*urls, args.storage_endpoint])})
+    return {("", HTTPS), *_places([*urls, args.storage_endpoint])}
 
 
 def _to_places(places: set[tuple[str, int]]) -> list[Manifest]:

@@ -18,6 +18,9 @@ LIMITS: Final = "knative-lambda-limits"
 BUILD: Final = Compute(cpu_requests=600, memory_requests=1152, cpu_limits=2100, memory_limits=4224)
 """One build's pod: the executor and the monitor of `manifests.kaniko`, which a test compares."""
 
+SCANNER: Final = Compute(cpu_requests=250, memory_requests=512, cpu_limits=1000, memory_limits=2048)
+"""What a build's pod asks for beside that where images are scanned, see `manifests.scan`."""
+
 DEAD_LETTERS: Final = Compute(cpu_requests=100, memory_requests=128, cpu_limits=100, memory_limits=128)
 """The handler of dead letters, contract section 4.4."""
 
@@ -49,14 +52,17 @@ def platform_compute(capacity: Capacity, triggers: int, *, consumer: bool = Fals
     return own + INGRESS.times(_BROKER_PODS) + DISPATCHER.times(dispatchers + 1)
 
 
-def resource_quota(namespace: Any, capacity: Capacity, triggers: int, *, consumer: bool = False) -> Manifest:
+def resource_quota(
+    namespace: Any, capacity: Capacity, triggers: int, *, consumer: bool = False, scanned: bool = False
+) -> Manifest:
     """Return the quota: the functions' share, all builds at once, and the platform's own pods.
 
     Services are not counted: Knative makes three for a function and two more for each revision that it keeps
     (docs/decisions/0040). Functions are, and none may leave the cluster through a Service of its own.
     """
     platform = platform_compute(capacity, triggers, consumer=consumer)
-    total = _functions(capacity) + BUILD.times(capacity.builds) + platform
+    build = BUILD + SCANNER if scanned else BUILD
+    total = _functions(capacity) + build.times(capacity.builds) + platform
     return {
         "apiVersion": "v1",
         "kind": "ResourceQuota",

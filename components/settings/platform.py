@@ -31,6 +31,7 @@ from components.settings.observability import ObservabilitySettings
 from components.settings.quota import QuotaSettings
 from components.settings.rabbitmq import RabbitmqSettings
 from components.settings.registry import RegistrySettings
+from components.settings.scan import ScanSettings
 from components.settings.secrets import SecretsSettings
 from components.settings.service import ServiceSettings
 from components.settings.storage import StorageSettings
@@ -110,6 +111,8 @@ class PlatformSettings(Group):
     """Where images are."""
     service: ServiceSettings
     """The automation service."""
+    scan: ScanSettings
+    """What looks at built images."""
     secrets: SecretsSettings
     """Where Secrets come from."""
     storage: StorageSettings
@@ -138,6 +141,7 @@ class PlatformSettings(Group):
             ),
             f"serviceImage {self.service_image}": elsewhere,
             f"buildExecutorImage {self.builds.executor_image}": elsewhere,
+            **({f"scanImage {self.scan.image}": elsewhere} if self.scan.image else {}),
             **{f"functionImageSources {source}": "add it" for source in self.functions.image_sources},
         }
         known = tuple(f"{allowed}/" for allowed in self.allowed_registries)

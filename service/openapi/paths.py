@@ -97,6 +97,7 @@ def _paths() -> dict[str, Any]:
         "/provenance": {"get": _search()},
         "/builds": {"get": _list()},
         "/builds/{build_id}": _of_build({"get": _read("build", "A build", "BuildWithLog", 404)}),
+        "/builds/{build_id}/sbom": _of_build({"get": _sbom()}),
         "/builds/{build_id}/attestation": _of_build({"get": _attestation()}),
         "/builds/{build_id}/logs": _of_build({"get": _logs()}),
         "/builds/{build_id}/cancel": _of_build({"post": _change("cancelBuild", "Give a build up", (200,))}),
@@ -173,6 +174,13 @@ def _search() -> dict[str, Any]:
     asked = {"digest": SHA256, "event": event}
     parameters = [{"name": name, "in": "query", "schema": schema} for name, schema in asked.items()]
     return {**_read("findProvenance", text, "ChainList", 400), "parameters": parameters}
+
+
+def _sbom() -> dict[str, Any]:
+    forms = {"application/vnd.cyclonedx+json": {"schema": described(ANY_OBJECT, "CycloneDX, JSON.")}}
+    answers = {200: {"description": "What is in the image.", "content": forms}}
+    operation = _operation("sbom", "The bill of materials of a build's image", answers, 404, *_READING)
+    return {**operation, "security": _TOKEN}
 
 
 def _attestation() -> dict[str, Any]:

@@ -112,6 +112,8 @@ _ANSWER: Final[Schema] = {
     "required": ["status", "message", "timestamp", "event_id", "correlation_id"],
 }
 
+_COUNTS: Final[Schema] = {"type": "object", "additionalProperties": COUNT}
+
 _CHAIN: Final[Schema] = described(
     closed(
         third_party_id=TEXT,
@@ -165,7 +167,22 @@ SCHEMAS: Final[dict[str, Schema]] = {
     "Answer": _ANSWER,
     "BatchAnswer": closed(results=listed(ANY_OBJECT)),
     "Build": closed(**_BUILD),
-    "BuildWithLog": closed(**_BUILD, logs_preview=described(nullable(TEXT), "The end of the log.")),
+    "BuildWithLog": closed(
+        **_BUILD,
+        logs_preview=described(nullable(TEXT), "The end of the log."),
+        scan=described(nullable(ref("Scan")), "What was found in the image; null: it is not known."),
+    ),
+    "Scan": closed(
+        status=described(TEXT, "complete or failed."),
+        scanner=TEXT,
+        message=described(TEXT, "Why it failed."),
+        counts=described(_COUNTS, "Findings by severity."),
+        fixable=described(_COUNTS, "Of them, those with a fix."),
+        findings=described(
+            listed(closed(id=TEXT, package=TEXT, severity=TEXT, installed=TEXT, fixed=TEXT)),
+            "The worst, at most ten; `fixed` is empty where there is no fix.",
+        ),
+    ),
     "BuildList": closed(
         success=FLAG,
         builds=listed(ref("Build")),

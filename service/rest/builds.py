@@ -74,7 +74,7 @@ def _list(automation: Automation) -> Handle:
 def _build(automation: Automation) -> Handle:
     async def answer(request: Request) -> Response:
         found = await the_build(automation, request, preview=True)
-        return JSONResponse({**_shown(found), "logs_preview": found.logs_preview})
+        return JSONResponse({**_shown(found), "logs_preview": found.logs_preview, "scan": found.scan})
 
     return answer
 
@@ -142,8 +142,8 @@ def _query(parameters: QueryParams) -> Query:
 
 
 def _shown(build: Entry) -> dict[str, Any]:
-    """Return what everybody sees of a build; the end of its log goes with a single one only."""
-    return {name: value for name, value in vars(build).items() if name != "logs_preview"}
+    """Return what everybody sees of a build; the end of its log and its scan go with a single one only."""
+    return {name: value for name, value in vars(build).items() if name not in ("logs_preview", "scan")}
 
 
 def _over(build: Entry) -> WrongMoment:

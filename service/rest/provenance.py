@@ -19,6 +19,7 @@ from service.rest.guard import Endpoint, Handle
 REVISION_PATH: Final = "/functions/{third_party_id}/{parser_id}/revisions/{revision}/provenance"
 SEARCH_PATH: Final = "/provenance"
 ATTESTATION_PATH: Final = "/builds/{build_id}/attestation"
+SBOM_PATH: Final = "/builds/{build_id}/sbom"
 
 MAX_REVISION: Final = 10**9
 
@@ -34,6 +35,7 @@ def endpoints(automation: Automation) -> list[Endpoint]:
         Endpoint("GET", REVISION_PATH, _revision(automation)),
         Endpoint("GET", SEARCH_PATH, _search(automation)),
         Endpoint("GET", ATTESTATION_PATH, _attestation(automation)),
+        Endpoint("GET", SBOM_PATH, _sbom(automation)),
     ]
 
 
@@ -71,6 +73,17 @@ def _attestation(automation: Automation) -> Handle:
                 f"build {build.build_id} has no attestation: its image is not there, or not by digest"
             )
         return Response(found, media_type=_media_type(found))
+
+    return answer
+
+
+def _sbom(automation: Automation) -> Handle:
+    async def answer(request: Request) -> Response:
+        build = await the_build(automation, request)
+        found = await automation.evidence.sbom(build)
+        if found is None:
+            raise NotFound(f"build {build.build_id} has no SBOM: its image was not scanned")
+        return Response(found, media_type="application/vnd.cyclonedx+json")
 
     return answer
 

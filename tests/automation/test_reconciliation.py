@@ -12,7 +12,8 @@ from automation.errors import DependencyUnavailable
 from automation.event_parser import parse
 from automation.reconciler import Reconciler
 from automation.reconciliation import BuildObjects, finding
-from tests.automation.conftest import DIGEST
+from components.manifests.scan import ScanArgs
+from tests.automation.conftest import DIGEST, World
 from tests.automation.test_plans import everything
 
 NOW = datetime.datetime(2026, 1, 31, 12, tzinfo=datetime.UTC)
@@ -272,3 +273,23 @@ def test_a_job_of_somebody_else_is_no_build_of_ours():
     }
 
     assert finding(BuildObjects(job, (pod_of(**ended(1)),)), NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "code", "told"),
+    [
+        pytest.param(120, 0, False, id="a-scan-may-be-under-way"),
+        pytest.param(500, 0, True, id="no-scan-takes-so-long"),
+        pytest.param(120, 1, True, id="what-failed-is-not-scanned"),
+    ],
+)
+async def test_a_success_that_is_being_scanned_is_its_monitors_to_tell(tmp_path, seconds, code, told):
+    world = World(tmp_path, scan=ScanArgs(image="registry.test/trivy:1"))
+    world.put()
+    await world.send(world.build_start())
+    (job,) = world.observer.jobs()
+    job["metadata"].setdefault("uid", "job-1")
+    seen = BuildObjects(job, (pod_of(**ended(code, seconds=seconds)),))
+
+    assert (finding(seen, NOW) is not None) is told
+    await world.automation.close(5)

@@ -7,6 +7,8 @@ import pytest
 from components import naming
 from components.build import BuildArgs, BuildComponent
 from components.manifests import kaniko
+from components.manifests.scan import SCANNER, ScanArgs
+from monitor.settings import settings_from
 from tests.components.declaring import declare
 
 HASH = "ab" * 32
@@ -267,3 +269,45 @@ def test_the_monitor_gets_no_aws_credentials(job):
     annotations = job["spec"]["template"]["metadata"]["annotations"]
 
     assert annotations == {"eks.amazonaws.com/skip-containers": "cloudevents-sidecar"}
+
+
+@pytest.fixture(scope="module")
+def scanned():
+    args = dataclasses.replace(MINIO, scan=ScanArgs(image="registry.test/trivy:1"), push_secret="push")
+    made = declare(lambda: BuildComponent("build", args)).inputs("build-job")
+    return made["spec"]["template"]["spec"]
+
+
+def test_without_a_scanner_a_pod_has_no_trace_of_one(pod):
+    assert [one["name"] for one in pod["containers"]] == [kaniko.EXECUTOR, kaniko.MONITOR]
+    assert all(volume["name"] != "scan" for volume in pod["volumes"])
+
+
+def test_the_scanner_shares_its_folder_with_the_monitor_and_not_with_third_parties_code(scanned):
+    mounted = {
+        one["name"]: {mount["name"] for mount in one.get("volumeMounts", ())} for one in scanned["containers"]
+    }
+
+    assert {name for name, volumes in mounted.items() if "scan" in volumes} == {kaniko.MONITOR, SCANNER}
+    assert "api-access" not in mounted[SCANNER]
+
+
+def test_the_scanner_is_no_root_has_no_keys_of_storage_and_is_told_of_a_plain_registry(scanned):
+    (scanner,) = [one for one in scanned["containers"] if one["name"] == SCANNER]
+    told = environment(scanner)
+
+    assert scanner["securityContext"]["runAsUser"] == 1000
+    assert scanner["securityContext"]["readOnlyRootFilesystem"] is True
+    assert not [name for name in told if "KEY" in name or "SECRET" in name]
+    assert (told["TRIVY_INSECURE"], told["TRIVY_NON_SSL"]) == ("true", "true")
+    assert told["DOCKER_CONFIG"] in [mount["mountPath"] for mount in scanner["volumeMounts"]]
+
+
+def test_monitor_and_scanner_are_told_of_one_folder(scanned):
+    told = {one["name"]: environment(one) for one in scanned["containers"]}
+    downward = {"POD_NAME": "pod", "POD_NAMESPACE": "ns", "KUBERNETES_API_URL": "https://api.test"}
+    settings = settings_from({**told[kaniko.MONITOR], **downward}).scan
+
+    assert str(settings.folder) == told[SCANNER]["SCAN_FOLDER"]
+    assert settings.container == SCANNER
+    assert told[SCANNER]["TRIVY_TIMEOUT"] == f"{settings.timeout.total_seconds():g}s"

@@ -196,6 +196,15 @@ def test_storage_and_registries_of_ones_own_open_their_ports_for_builds_and_the_
     assert not allows(policies(), PODS["build"], PODS["aws"], 9000)
 
 
+def test_the_scanners_database_of_ones_own_is_opened_for_builds_alone():
+    own = policies(scan_database="mirror.test:5443/trivy-db:2")
+
+    assert allows(own, PODS["build"], PODS["aws"], 5443)
+    assert not allows(own, PODS["build"], PODS["metadata"], 5443)
+    assert not allows(own, PODS["service"], PODS["aws"], 5443)
+    assert not allows(policies(), PODS["build"], PODS["aws"], 5443)
+
+
 def test_storage_and_registries_inside_the_cluster_are_opened_by_namespace():
     own = policies(
         storage_endpoint="http://minio.storage.svc.cluster.local:9000",

@@ -8,6 +8,7 @@ from components.build import BuildArgs
 from components.capacity import CAPACITIES, Compute
 from components.function import FunctionArgs
 from components.manifests import function, kaniko, quota
+from components.manifests.scan import ScanArgs
 from components.quotas import Quotas, QuotasArgs
 from components.settings import EVENT_TYPES
 from tests.components.declaring import declare
@@ -17,7 +18,7 @@ QUEUE_PROXY = {"requests": {"cpu": "25m"}}
 """What Knative gives its sidecar unless the operator says more."""
 
 
-def build_pod():
+def build_pod(**changes):
     args = BuildArgs(
         job_name="j",
         namespace="ns",
@@ -33,6 +34,7 @@ def build_pod():
         monitor_image="registry.test/monitor:1",
         broker_url="http://broker",
         region="us-west-2",
+        **changes,
         correlation_id="c",
     )
     return kaniko.job(args)["spec"]["template"]["spec"]
@@ -164,6 +166,18 @@ def test_functions_have_the_contracts_share_however_busy_everything_else_is(envi
 
 def test_a_builds_share_is_what_its_pod_asks_for():
     assert compute(build_pod()) == quota.BUILD
+    scanned = build_pod(scan=ScanArgs(image="registry.test/trivy:1"))
+    assert compute(scanned) == quota.BUILD + quota.SCANNER
+
+
+def test_where_images_are_scanned_there_is_room_for_a_scanner_with_every_build():
+    capacity = CAPACITIES["dev"]
+    plain, scanned = (
+        quota.resource_quota("ns", capacity, 9, scanned=flag)["spec"]["hard"]["limits.memory"]
+        for flag in (False, True)
+    )
+
+    assert int(scanned[:-2]) - int(plain[:-2]) == capacity.builds * quota.SCANNER.memory_limits
 
 
 @pytest.mark.parametrize("environment", CAPACITIES)

@@ -26,6 +26,7 @@ from components.settings.observability import ObservabilitySettings
 from components.settings.quota import QuotaSettings
 from components.settings.rabbitmq import RabbitmqSettings
 from components.settings.registry import RegistrySettings
+from components.settings.scan import ScanSettings
 from components.settings.secrets import SecretsSettings
 from components.settings.service import ServiceSettings
 from components.settings.storage import StorageSettings
@@ -57,6 +58,9 @@ def test_the_defaults_follow_from_the_environment():
         ),
         drift=DriftSettings(checks_per_minute=None, heal=()),
         gates=GateSettings(rules="", expiry_seconds=None),
+        scan=ScanSettings(
+            image="", database="", timeout_seconds=None, severity="", ignore_unfixed=False, missing="refuse"
+        ),
         functions=FunctionSettings(
             rollout_steps=(), rollout_pause_seconds=None, rollout_ready_seconds=None, image_sources=()
         ),
@@ -286,6 +290,12 @@ def test_every_key_is_taken():
         "gateExpirySeconds": "60",
         "driftChecksPerMinute": "12",
         "driftHeal": "Trigger, ConfigMap",
+        "scanImage": "registry.example/trivy:1",
+        "scanDatabase": "registry.example/trivy-db:2",
+        "scanTimeoutSeconds": "60",
+        "scanSeverity": "HIGH",
+        "scanIgnoreUnfixed": "true",
+        "scanMissing": "allow",
         "gitopsEnabled": "true",
         "gitopsNamespace": "flux",
         "gitopsReceiver": "cdevents",
@@ -338,6 +348,14 @@ def test_every_key_is_taken():
             dead_letter_replay_seconds=0,
         ),
         drift=DriftSettings(checks_per_minute=12, heal=("Trigger", "ConfigMap")),
+        scan=ScanSettings(
+            image="registry.example/trivy:1",
+            database="registry.example/trivy-db:2",
+            timeout_seconds=60,
+            severity="HIGH",
+            ignore_unfixed=True,
+            missing="allow",
+        ),
         gates=GateSettings(rules='[{"name": "big", "when": {"more_than": 9}}]', expiry_seconds=60),
         functions=FunctionSettings(
             rollout_steps=(10, 50),

@@ -15,7 +15,7 @@ class TracingWorld(KeepingWorld):
         super().restart()
         self.ledger = Ledger(self.archive.objects)
         parts = self.runner._parts
-        keeper = provenance.beside(parts.keeper, self.ledger, self.settings)
+        keeper = provenance.beside(parts.keeper, self.ledger, self.logs, self.settings)
         object.__setattr__(parts, "keeper", keeper)
         self.evidence = Evidence(self.ledger, self.runner.provenance)
         self.automation._evidence = self.evidence

@@ -3,6 +3,7 @@
 import httpx
 import pytest
 
+from automation.scans import Scan
 from tests.automation.conftest import DIGEST
 from tests.service.rest_world import BEARER, RestWorld
 
@@ -87,3 +88,24 @@ async def test_nobody_reads_it_without_a_token(world, path):
     transport = httpx.ASGITransport(world.app)
     async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
         assert (await client.get(path)).status_code == 401
+
+
+async def test_a_scan_and_its_sbom_are_read_with_their_build(world, client):
+    started = await world.send(world.build_start())
+    world.logs.scans[started.fields["job_name"]] = b'{"bomFormat": "CycloneDX"}'
+    await world.send(world.build_complete(started, scan=Scan(status="complete", counts={"LOW": 3})))
+    build_id = started.fields["build_id"]
+    build = (await client.get(f"/builds/{build_id}")).json()
+    sbom = await client.get(f"/builds/{build_id}/sbom")
+
+    assert build["scan"]["counts"] == {"LOW": 3}
+    assert sbom.headers["content-type"] == "application/vnd.cyclonedx+json"
+    assert sbom.json()["bomFormat"] == "CycloneDX"
+    assert "scan" not in (await client.get("/builds")).json()["builds"][0]
+
+
+async def test_a_build_that_was_not_scanned_has_none(world, client):
+    build_id = await built(world)
+
+    assert (await client.get(f"/builds/{build_id}/sbom")).status_code == 404
+    assert (await client.get(f"/builds/{build_id}")).json()["scan"] is None
