@@ -27,7 +27,7 @@ def scan(fields: Fields) -> Scan | None:
 
 def _counts(block: Fields) -> dict[str, int]:
     found = {name: block.integer(name, minimum=0, maximum=_MOST) for name in SEVERITIES}
-    return {name: count for name, count in found.items() if count}
+    return {name: count or 0 for name, count in found.items()} if block.names else {}
 
 
 def _finding(value: Any, problems: list[str]) -> Finding:

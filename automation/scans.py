@@ -51,7 +51,7 @@ class Scan:
     message: str = ""
     """Why it failed."""
     counts: Mapping[str, int] = field(default_factory=dict)
-    """Findings by severity; a severity that is not there has none."""
+    """Findings by severity; a severity that is not there has none. Empty: none were told."""
     fixable: Mapping[str, int] = field(default_factory=dict)
     """Of them, those with a fix."""
     findings: tuple[Finding, ...] = ()
