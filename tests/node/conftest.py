@@ -1,10 +1,12 @@
 """An environment on a cluster whose node runs pods: our image, the service's Deployment, storage, a relay."""
 
+import contextlib
 import os
 import shutil
 import urllib.request
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import boto3
 import pulumi
@@ -89,11 +91,26 @@ def environment(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Environment]:
     """`dev`, in a namespace of a random name, with the service ready; destroyed afterwards."""
-    namespace = f"node-{uuid.uuid4().hex[:8]}"
-    backend = FileBackend(str(tmp_path_factory.mktemp("platform")))
-    engine = Engine(backend, {"kubernetes": shared_providers}, passphrase="tests")
-    stack, config = StackRef("knative-lambda", "node"), {"kubernetes:kubeconfig": real_kubeconfig}
-    texts = settings(namespace, images, storage[0], relay.url)
+    texts = settings(f"node-{uuid.uuid4().hex[:8]}", images, storage[0], relay.url)
+    folder = tmp_path_factory.mktemp("platform")
+    with up(texts, server, storage[1], relay, real_kubeconfig, shared_providers, folder) as made:
+        yield made
+
+
+@contextlib.contextmanager
+def up(
+    texts: dict[str, str],
+    server: Server,
+    storage: object,
+    relay: Relay,
+    kubeconfig: str,
+    providers: KubernetesProviders,
+    folder: Path,
+) -> Iterator[Environment]:
+    """An environment of this configuration, with its service ready; destroyed afterwards."""
+    namespace = texts["namespace"]
+    engine = Engine(FileBackend(str(folder)), {"kubernetes": providers}, passphrase="tests")
+    stack, config = StackRef("knative-lambda", "node"), {"kubernetes:kubeconfig": kubeconfig}
 
     def program() -> None:
         secrets = {
@@ -110,7 +127,7 @@ def environment(
         engine.up(stack, program, config=config)
         service = server.call(f"/api/v1/namespaces/{namespace}/services/knative-lambda-builder")
         relay.target = f"http://{service['spec']['clusterIP']}"
-        made = Environment(namespace, server, relay, storage[1])
+        made = Environment(namespace, server, relay, storage)
         eventually(lambda: answers(f"{relay.target}/ready"), seconds=120)
         yield made
     finally:

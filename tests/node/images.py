@@ -21,6 +21,14 @@ _MANIFESTS = (
     "application/vnd.oci.image.manifest.v1+json",
     "application/vnd.docker.distribution.manifest.v2+json",
 )
+_SCANNER = """\
+FROM {base}
+USER 1000:1000
+COPY executor.py scanner.py /scanner/
+COPY --chmod=755 trivy /usr/local/bin/trivy
+ENTRYPOINT ["trivy"]
+"""
+_TRIVY = '#!/bin/sh\nexec python /scanner/scanner.py "$@"\n'
 _EXECUTOR = """\
 FROM {base}
 USER 0:0
@@ -36,6 +44,7 @@ class Images:
     base: str
     platform: str
     executor: str
+    scanner: str
 
 
 class Builder:
@@ -46,18 +55,27 @@ class Builder:
         self._references: list[str] = []
 
     def everything(self) -> Images:
-        """Build and push all three; the folder may be removed afterwards."""
+        """Build and push all four; the folder may be removed afterwards."""
         try:
             base = self._pushed("tests/python", self._base())
             platform = self._pushed("tests/knative-lambda", self._built(ROOT, base="tests/python"))
-            executor = self._folder / "executor"
-            executor.mkdir()
-            shutil.copy(Path(__file__).with_name("executor.py"), executor)
-            (executor / "Dockerfile").write_text(_EXECUTOR.format(base="localhost/tests/knative-lambda"))
-            return Images(base, platform, self._pushed("tests/executor", self._built(executor)))
+            executor = self._program("executor", _EXECUTOR, "executor.py")
+            scanner = self._program("scanner", _SCANNER, "executor.py", "scanner.py", trivy=_TRIVY)
+            return Images(base, platform, executor, scanner)
         finally:
             self._run("rm", "--all")
             self._run("rmi", "--all", "--force")
+
+    def _program(self, name: str, dockerfile: str, *copied: str, **written: str) -> str:
+        """Push an image of programs of the tests' own over ours, which has what they import."""
+        folder = self._folder / name
+        folder.mkdir()
+        for file in copied:
+            shutil.copy(Path(__file__).with_name(file), folder)
+        own = {"Dockerfile": dockerfile.format(base="localhost/tests/knative-lambda"), **written}
+        for file, text in own.items():
+            (folder / file).write_text(text)
+        return self._pushed(f"tests/{name}", self._built(folder))
 
     def _base(self) -> str:
         """Return the id of an image of Debian with Python, which trusts whom this machine trusts."""
