@@ -8,7 +8,16 @@ from dataclasses import replace
 from typing import Final
 
 from automation.events import EventMeta, FunctionId, Notice, Reply
-from automation.model import Answer, ApplyStack, Build, Command, Deployment, FunctionState, Handled
+from automation.model import (
+    Answer,
+    ApplyStack,
+    Build,
+    Command,
+    Deployment,
+    FunctionState,
+    Handled,
+    RemoveContexts,
+)
 from automation.plans import Plan
 from components import naming
 
@@ -23,6 +32,11 @@ PLAN: Final = "plan"
 
 REFUSED: Final = "refused"
 """The status of an image that is built and not rolled out."""
+SUPERSEDED: Final = "superseded"
+_BUILDS: Final = frozenset({"started", "queued"})
+"""What an event is answered that begins a build."""
+_GIVING_UP: Final = _BUILDS | {"cancelled"}
+"""What an event may be answered that gives up the build before it."""
 
 REMEMBERED: Final = 32
 """How many events a function remembers."""
@@ -45,7 +59,7 @@ def remember(
 ) -> FunctionState:
     """Return the state with the answer to an event recorded, and to those that it superseded in the queue."""
     new = (
-        *(_handled(older, "superseded", {}, now) for older in superseded),
+        *(_handled(older, SUPERSEDED, {}, now) for older in superseded),
         replace(_handled(meta, reply.status, reply.fields, now), reason=reason),
     )
     kept = [seen for seen in state.handled if now - seen.at < REMEMBERED_FOR]
@@ -59,12 +73,26 @@ def _handled(meta: EventMeta, status: str, fields: dict[str, object], now: datet
 def repeated(state: FunctionState, meta: EventMeta, seen: Handled) -> Decision:
     """An event that was handled before: the first answer's fields come again.
 
-    The recorded state is applied once more. That changes nothing, unless the process ended or a deletion
-    failed after the state was recorded: then it finishes the work.
+    The recorded state is applied once more, and the context removed of the build that the event gave up. That
+    changes nothing, unless the process ended or a deletion failed after the state was recorded: then it
+    finishes the work.
     """
     message = f"event {meta.id} was handled at {seen.at.isoformat()} and answered {seen.status}"
     reply = Reply(status="skipped", message=message, fields=dict(seen.fields))
-    return state, (ApplyStack(cause=meta.id, message=f"{meta.type} {meta.id}: repeated"), give(meta, reply))
+    apply = ApplyStack(cause=meta.id, message=f"{meta.type} {meta.id}: repeated")
+    return state, (apply, *_given_up(state, meta, seen), give(meta, reply))
+
+
+def _given_up(state: FunctionState, meta: EventMeta, seen: Handled) -> tuple[RemoveContexts, ...]:
+    """Return what removes the context of the build that an event gave up, unless it is needed again."""
+    earlier = [one for one in state.handled[: state.handled.index(seen)] if one.status != SUPERSEDED]
+    if seen.status not in _GIVING_UP or not earlier or earlier[-1].status not in _BUILDS:
+        return ()
+    function, build = state.function, state.build
+    given_up = str(earlier[-1].fields["content_hash"])
+    key = naming.context_key(function.third_party_id, function.parser_id, given_up)
+    needed = build is not None and build.is_live and build.context_key == key
+    return () if needed else (RemoveContexts(cause=meta.id, key=key),)
 
 
 def outdated(state: FunctionState, meta: EventMeta) -> Decision:

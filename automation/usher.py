@@ -78,16 +78,25 @@ class Usher:
         before = self._observer.turns()
         # Turns before Jobs: a turn that was given before we read them is seen as one or as a begun Job.
         now, jobs = self._clock(), self._observer.jobs()
-        pending = (before.jobs & suspended(jobs)) - passed_over
+        waiting = suspended(jobs)
+        pending = (before.jobs & waiting) - passed_over
         known = self._noted(now, line(jobs, self._limits, pending))
         given = [
             *(job for job in known.jobs if job.name in pending),
             *(job for job in known.turns(passed_over)),
         ]
-        names = frozenset(job.name for job in given)
+        names = frozenset(job.name for job in given) | self._recorded(known, before.jobs - waiting)
         if names != before.jobs and not self._observer.give_turns(Turns(names, before.version)):
             return None
         return [(job.function, job.name) for job in given]
+
+    def _recorded(self, known: Line, begun: frozenset[str]) -> frozenset[str]:
+        """See that the stacks know of turns whose Jobs have begun; return those of which that is not sure.
+
+        Whoever lets a Job begin may die before that is recorded.
+        """
+        jobs = [job for job in known.jobs if job.name in begun]
+        return frozenset(job.name for job in jobs if self._begun(job.function, job.name) is None)
 
     def _begun(self, function: FunctionId, job_name: str) -> bool | None:
         """Carry a turn out; False: it is for somebody else, None: it stays given, for the next round."""

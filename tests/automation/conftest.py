@@ -105,8 +105,7 @@ class World:
 
     def restart(self):
         """Begin again with nothing but what is stored, as another replica would."""
-        engine = Engine(FileBackend(self.settings.backend_url), {"kubernetes": self.cluster})
-        self.engine = Deployments(engine, self.settings.project, {})
+        self.engine = Deployments(self.open_engine(), self.settings.project, {})
         self.usher = Usher(self.observer, self._begin, self.settings.build_limits, self.clock)
         self.runner = Runner(
             engine=self.engine,
@@ -121,6 +120,10 @@ class World:
         worker = Worker(self.runner.handle, threads=self.settings.workers, limit=self.settings.queue_limit)
         checks = {"storage": self.store.check, "state": self.engine.check}
         self.automation = app.Automation(self.runner, worker, self.settings, checks=checks)
+
+    def open_engine(self):
+        """Return an engine over the state and the cluster."""
+        return Engine(FileBackend(self.settings.backend_url), {"kubernetes": self.cluster})
 
     def _begin(self, function, job_name):
         deadline = self.settings.build_deadline_seconds
