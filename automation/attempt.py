@@ -118,10 +118,10 @@ class Attempt:
             self.parts.store.put_context(command.key, self.prepared.archive)
         elif isinstance(command, ApplyStack):
             self._apply(command)
+        elif isinstance(command, RemoveContexts) and command.key:
+            self.parts.store.remove_context(command.key)
         elif isinstance(command, RemoveContexts):
-            self.parts.store.remove_contexts(
-                command.key or naming.context_folder(*ids_of(self.state.function))
-            )
+            self.parts.store.remove_contexts(naming.context_folder(*ids_of(self.state.function)))
         else:
             self.parts.engine.remove(stack_of(self.state.function), expect=self.version)
 

@@ -118,7 +118,10 @@ class BuildObserver(Protocol):
         """Give the broker the event that the monitor should have sent."""
 
     def jobs(self) -> Sequence[Mapping[str, Any]]:
-        """Return the Jobs of all builds, without their pods."""
+        """Return the Jobs of builds that have not succeeded, without their pods."""
+
+    def job_names(self) -> frozenset[str]:
+        """Return the names of the Jobs of all builds that there are."""
 
     def turns(self) -> Turns:
         """Return which builds were given their turn last, by any replica."""
@@ -149,6 +152,9 @@ class SourceStore(Protocol):
 
         Storing the same again changes nothing. Raises DependencyUnavailable.
         """
+
+    def remove_context(self, key: str) -> None:
+        """Remove one context; none is a success. Raises DependencyUnavailable."""
 
     def remove_contexts(self, prefix: str) -> None:
         """Remove all contexts under a prefix; none is a success. Raises DependencyUnavailable."""

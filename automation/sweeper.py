@@ -46,7 +46,7 @@ class Sweeper:
         Raises PlatformError if stacks or Jobs cannot be listed.
         """
         now = self._clock()
-        jobs = frozenset(str(job["metadata"]["name"]) for job in self._observer.jobs())
+        jobs = self._observer.job_names()
         stacks = itertools.takewhile(lambda _: not ended(), self._engine.stacks())
         return sum(self._swept(stack, now, jobs) for stack in stacks)
 

@@ -19,6 +19,8 @@ from monitor.logtail import MAX_LINES
 TURNS: Final = "knative-lambda-build-turns"
 """The ConfigMap of the builds that were given their turn last."""
 
+_UNFINISHED: Final = "status.successful=0"
+"""Jobs that have not succeeded; those that failed go at once, and the others stay for an hour."""
 _JOBS: Final = "jobs"
 _BUILDS: Final = "app.kubernetes.io/name=knative-lambda,app.kubernetes.io/component=build"
 _JOB_OF_POD: Final = "batch.kubernetes.io/job-name"
@@ -59,7 +61,11 @@ class KubernetesBuilds:
 
     def jobs(self) -> list[dict[str, Any]]:
         """See BuildObserver."""
-        return list(self._all("/apis/batch/v1", "jobs"))
+        return list(self._all("/apis/batch/v1", "jobs", fields=_UNFINISHED))
+
+    def job_names(self) -> frozenset[str]:
+        """See BuildObserver."""
+        return frozenset(job["metadata"]["name"] for job in self._all("/apis/batch/v1", "jobs"))
 
     def turns(self) -> Turns:
         """See BuildObserver; they are kept in a ConfigMap."""
@@ -95,11 +101,11 @@ class KubernetesBuilds:
         """See BuildObserver."""
         self._client.close()
 
-    def _all(self, api: str, plural: str) -> Iterator[dict[str, Any]]:
+    def _all(self, api: str, plural: str, fields: str = "") -> Iterator[dict[str, Any]]:
         """Yield a collection page by page."""
         path = f"{api}/namespaces/{self._namespace}/{plural}"
         with _translated():
-            yield from self._client.pages(path, labels=_BUILDS)
+            yield from self._client.pages(path, fields=fields, labels=_BUILDS)
 
 
 @contextlib.contextmanager

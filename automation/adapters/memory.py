@@ -42,6 +42,11 @@ class MemoryStore:
         with self._lock:
             self.objects[self.context_bucket, key] = data
 
+    def remove_context(self, key: str) -> None:
+        """See SourceStore."""
+        with self._lock:
+            self.objects.pop((self.context_bucket, key), None)
+
     def remove_contexts(self, prefix: str) -> None:
         """See SourceStore."""
         for bucket, key in self._snapshot():

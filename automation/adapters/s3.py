@@ -8,11 +8,10 @@ import boto3
 import botocore.session
 from botocore import handlers
 from botocore.config import Config
-from botocore.httpsession import URLLib3Session
-from botocore.utils import get_environ_proxies
 
 from automation.adapters.s3_errors import translated
-from automation.adapters.s3_reads import QuickReads, Reads, listed_member
+from automation.adapters.s3_reads import Reads, listed_member
+from automation.adapters.s3_signed import Signed
 from automation.code import PIECE_BYTES, Code, Member
 from automation.errors import DependencyUnavailable, InvalidEvent
 from automation.languages import object_name
@@ -33,13 +32,9 @@ class S3Store:
         self._context_bucket = settings.context_bucket
         self._source_bucket = settings.source_bucket
         self._limits = settings.source_limits
-        session = _session(settings)
-        self._client = client(settings, session)
+        self._client, self._signed = clients(settings)
         self._threads = ThreadPoolExecutor(_READERS, thread_name_prefix="s3")
-        self._http = _http(self._client, session)
-        self._reads = Reads(
-            self._client, QuickReads(self._client, session.get_credentials(), self._http), self._threads
-        )
+        self._reads = Reads(self._client, self._signed, self._threads)
 
     def read(self, source: Source) -> Code:
         """See SourceStore."""
@@ -60,6 +55,12 @@ class S3Store:
                 Bucket=self._context_bucket, Key=key, Body=archive, ContentType="application/gzip"
             )
 
+    def remove_context(self, key: str) -> None:
+        """See SourceStore."""
+        with translated(f"s3://{self._context_bucket}/{key}", ours=True):
+            if not self._signed.send("DELETE", self._context_bucket, key):
+                self._client.delete_object(Bucket=self._context_bucket, Key=key)
+
     def remove_contexts(self, prefix: str) -> None:
         """See SourceStore."""
         with translated(f"s3://{self._context_bucket}/{prefix}", ours=True):
@@ -79,7 +80,7 @@ class S3Store:
     def close(self) -> None:
         """Close all connections, after the reads that are under way."""
         self._threads.shutdown(cancel_futures=True)
-        self._http.close()
+        self._signed.close()
         self._client.close()
 
     def _folder(self, bucket: str, members: dict[str, Member]) -> Code:
@@ -131,18 +132,15 @@ def _session(settings: AutomationSettings) -> boto3.Session:
     )
 
 
-def _http(client: Any, session: boto3.Session) -> URLLib3Session:
-    """Return connections like the client's own: proxies and authorities as the environment says."""
-    return URLLib3Session(
-        verify=session._session.get_config_variable("ca_bundle") or True,
-        proxies=get_environ_proxies(client.meta.endpoint_url),
-        timeout=(_CONNECT_SECONDS, _READ_SECONDS),
-        max_pool_connections=_CONNECTIONS,
-    )
+def clients(settings: AutomationSettings) -> tuple[Any, Signed]:
+    """Return a client of the S3 API, and what sends plain requests in its place; both for many threads."""
+    session = _session(settings)
+    made = _client(settings, session)
+    timeout = (_CONNECT_SECONDS, _READ_SECONDS)
+    return made, Signed(made, session, connections=_CONNECTIONS, timeout=timeout)
 
 
-def client(settings: AutomationSettings, session: boto3.Session | None = None) -> Any:
-    """Return a client of the S3 API for many threads."""
+def _client(settings: AutomationSettings, session: boto3.Session) -> Any:
     config = Config(
         max_pool_connections=_CONNECTIONS,
         connect_timeout=_CONNECT_SECONDS,
@@ -159,7 +157,7 @@ def client(settings: AutomationSettings, session: boto3.Session | None = None) -
         user_agent=_USER_AGENT,
     )
     endpoint = settings.s3_endpoint or None
-    made = (session or _session(settings)).client("s3", endpoint_url=endpoint, config=config)
+    made = session.client("s3", endpoint_url=endpoint, config=config)
     # Contexts are small as a rule: asking leave before sending one costs a round trip and spares nothing.
     made.meta.events.unregister("before-call.s3", handlers.add_expect_header)
     return made

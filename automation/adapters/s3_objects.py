@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from automation.adapters.s3 import client
+from automation.adapters.s3 import clients
 from automation.builds.ports import ByteStream
 from automation.errors import DependencyUnavailable
 from automation.settings import AutomationSettings
@@ -21,11 +21,13 @@ class S3Objects:
 
     def __init__(self, settings: AutomationSettings) -> None:
         self._bucket = settings.context_bucket
-        self._client = client(settings)
+        self._client, self._signed = clients(settings)
 
     def put(self, key: str, body: bytes, content_type: str) -> None:
         """See Objects."""
         with _translated(key):
+            if self._signed.send("PUT", self._bucket, key, body, content_type):
+                return
             self._client.put_object(Bucket=self._bucket, Key=key, Body=body, ContentType=content_type)
 
     def get(self, key: str) -> bytes | None:
@@ -54,6 +56,7 @@ class S3Objects:
 
     def close(self) -> None:
         """See Objects."""
+        self._signed.close()
         self._client.close()
 
     def _body(self, key: str) -> Any:

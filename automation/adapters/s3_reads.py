@@ -7,18 +7,15 @@ redirects and errors.
 """
 
 import itertools
-import urllib.parse
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from typing import Any, Final, NamedTuple
 
-from botocore.auth import S3SigV4Auth
-from botocore.awsrequest import AWSRequest
 from botocore.exceptions import BotoCoreError
-from botocore.httpsession import URLLib3Session
 
 from automation.adapters.s3_errors import translated
+from automation.adapters.s3_signed import Signed
 from automation.code import PIECE_BYTES, Member
 from automation.errors import DependencyUnavailable
 
@@ -26,8 +23,6 @@ AHEAD_BYTES: Final = 8 * 1024 * 1024
 """Most that is read ahead of whoever takes it, in each of several reads."""
 _AHEAD_PIECES: Final = 32
 _TRIES: Final = 3
-_ELSEWHERE: Final = frozenset({301, 307, 400, 403})
-"""Answers that the next object of the bucket would get as well: another region, another signature."""
 
 
 class Piece(NamedTuple):
@@ -38,53 +33,12 @@ class Piece(NamedTuple):
     length: int
 
 
-class QuickReads:
-    """Whole small objects by one signed request each."""
-
-    def __init__(self, client: Any, credentials: Any, session: URLLib3Session) -> None:
-        self._client = client
-        self._credentials = credentials
-        self._session = session
-        self._bases: dict[str, str] = {}
-        """By bucket its URL; empty: not this way."""
-
-    def get(self, bucket: str, member: Member) -> bytes | None:
-        """Return the object, if this version of it came as listed and at once; None says: ask the client."""
-        base = self._base(bucket)
-        if not base:
-            return None
-        request = AWSRequest("GET", base + urllib.parse.quote(member.place, safe="/~"))
-        S3SigV4Auth(self._credentials.get_frozen_credentials(), "s3", self._client.meta.region_name).add_auth(
-            request
-        )
-        try:
-            response = self._session.send(request.prepare())
-        except BotoCoreError:
-            return None
-        if response.status_code in _ELSEWHERE:
-            self._bases[bucket] = ""
-        is_it = response.status_code == 200 and _etag(response.headers.get("ETag")) == member.version
-        data: bytes = response.content
-        return data if is_it and len(data) == member.size else None
-
-    def _base(self, bucket: str) -> str:
-        if bucket not in self._bases:
-            url = "" if self._credentials is None else self._presigned(bucket)
-            self._bases[bucket] = url.partition("?")[0].removesuffix("key")
-        return self._bases[bucket]
-
-    def _presigned(self, bucket: str) -> str:
-        """Return an object's URL as the client makes it from endpoint, region and the style of addresses."""
-        url: str = self._client.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "key"})
-        return url
-
-
 class Reads:
     """Ordered reads over one client and the threads that all of them share."""
 
-    def __init__(self, client: Any, quick: QuickReads, threads: Executor) -> None:
+    def __init__(self, client: Any, signed: Signed, threads: Executor) -> None:
         self._client = client
-        self._quick = quick
+        self._signed = signed
         self._threads = threads
 
     def contents(self, bucket: str, wanted: Sequence[Member]) -> Iterator[Iterable[bytes]]:
@@ -117,8 +71,14 @@ class Reads:
     def _piece(self, bucket: str, piece: Piece) -> bytes:
         member = piece.member
         whole = piece.length == member.size
-        data = self._quick.get(bucket, member) if whole else None
+        data = self._whole(bucket, member) if whole else None
         return self._by_client(bucket, piece) if data is None else data
+
+    def _whole(self, bucket: str, member: Member) -> bytes | None:
+        """Return the object, if this version of it came as listed and at once; None says: ask the client."""
+        answer = self._signed.send("GET", bucket, member.place)
+        is_it = answer is not None and _etag(answer.headers.get("ETag")) == member.version
+        return answer.body if answer and is_it and len(answer.body) == member.size else None
 
     def _by_client(self, bucket: str, piece: Piece) -> bytes:
         member, place = piece.member, f"s3://{bucket}/{piece.member.place}"

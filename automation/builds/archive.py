@@ -13,7 +13,7 @@ MAX_SCANNED: Final = 20_000
 """Keys of the index that one list looks at: ten thousand builds."""
 _SAME_ID: Final = 20
 """Builds with one id that are told apart."""
-_READERS: Final = 8
+_THREADS: Final = 8
 
 
 class Archive:
@@ -21,17 +21,19 @@ class Archive:
 
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
-        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="entries")
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="entries")
 
     @property
     def objects(self) -> Objects:
         """The bucket."""
         return self._objects
 
-    def put(self, entry: Entry) -> None:
-        """Keep an entry, and have lists find it."""
-        self._objects.put(entry.index_key, b"", "application/octet-stream")
-        self._objects.put(entry.key, entries.dumps(entry), "application/json")
+    def put(self, *kept: Entry) -> None:
+        """Keep entries, and have lists find them; all at once, since an event waits for it."""
+        objects = [(entry.index_key, b"", "application/octet-stream") for entry in kept]
+        objects += [(entry.key, entries.dumps(entry), "application/json") for entry in kept]
+        for _ in self._threads.map(lambda one: self._objects.put(*one), objects):
+            pass  # an error of one is raised here, once the others are under way
 
     def find(self, build_id: str) -> Entry | None:
         """Return the latest build with an id; None if there is none."""
@@ -61,9 +63,9 @@ class Archive:
 
     def close(self) -> None:
         """Release threads and connections."""
-        self._readers.shutdown(wait=False, cancel_futures=True)
+        self._threads.shutdown(wait=False, cancel_futures=True)
         self._objects.close()
 
     def _load(self, keys: Iterable[str]) -> Iterator[Entry | None]:
-        bodies = self._readers.map(self._objects.get, keys)
+        bodies = self._threads.map(self._objects.get, keys)
         return (entries.loads(body) if body else None for body in bodies)

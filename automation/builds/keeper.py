@@ -6,7 +6,7 @@ stack what the entry does not say.
 
 import datetime
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Final, Protocol
 
@@ -61,28 +61,25 @@ class BuildKeeper:
 
     def after(self, old: FunctionState, new: FunctionState, event: Event | None) -> None:
         """See Keeper."""
+        build = new.build or old.build
+        if build:
+            self._tried("entry", build, lambda: self._archive.put(*self._entries(old, new, event)))
+
+    def _entries(self, old: FunctionState, new: FunctionState, event: Event | None) -> Iterator[Entry]:
+        """Yield what is to be kept: of a build that was given up by the change, and of the current one."""
         ending = _ending(old, new)
         if ending and not _same(ending, new.build):
-            gone = _given_up(
-                old.function, replace(ending, completed_at=self._clock()), deleted=new.build is None
-            )
-            self._tried("entry", ending, lambda: self._archive.put(gone))
-        build = new.build
-        if build:
-            entry = entries.of(new.function, build)
-            changed = old.build != build
-            self._tried("entry", build, lambda: self._put(entry, new, event, changed=changed))
+            ended = replace(ending, completed_at=self._clock())
+            yield _given_up(old.function, ended, deleted=new.build is None)
+        if new.build:
+            entry = entries.of(new.function, new.build)
+            if old.build != new.build or not self._has(entry):
+                yield _measured(_deployed(entry, new), event)
 
-    def _put(self, entry: Entry, state: FunctionState, event: Event | None, *, changed: bool) -> None:
-        """Keep an entry; that of an event that was handled before only where it is missing."""
-        if not changed:
-            kept = self._archive.find(entry.build_id)
-            if kept and kept.job_name == entry.job_name and kept.status == entry.status:
-                return
-        deployment = state.deployment
-        if entry.status == entries.SUCCEEDED and deployment and deployment.build_id == entry.build_id:
-            entry = replace(entry, image_uri=deployment.image)
-        self._archive.put(_measured(entry, event))
+    def _has(self, entry: Entry) -> bool:
+        """Whether an event that was handled before left its entry."""
+        kept = self._archive.find(entry.build_id)
+        return bool(kept and kept.job_name == entry.job_name and kept.status == entry.status)
 
     def _keep_log(self, entry: Entry) -> None:
         found = self._live.open(entry.job_name, follow=False)
@@ -106,6 +103,15 @@ def _ending(old: FunctionState, new: FunctionState) -> Build | None:
         return None
     over = not _same(build, new.build) or (new.build and entries.word(new.build.status) in entries.ENDED)
     return build if over else None
+
+
+def _deployed(entry: Entry, state: FunctionState) -> Entry:
+    """Return the entry with the image as it runs, by its digest, if it is this build's."""
+    deployment = state.deployment
+    own = deployment is not None and deployment.build_id == entry.build_id
+    if deployment is None or not own or entry.status != entries.SUCCEEDED:
+        return entry
+    return replace(entry, image_uri=deployment.image)
 
 
 def _measured(entry: Entry, event: Event | None) -> Entry:

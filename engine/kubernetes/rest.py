@@ -140,11 +140,11 @@ class Client:
         """
         return self._json("GET", path, _selectors(fields, labels) | query)
 
-    def pages(self, path: str, *, labels: str = "", limit: int = 500) -> Iterator[Json]:
+    def pages(self, path: str, *, fields: str = "", labels: str = "", limit: int = 500) -> Iterator[Json]:
         """Yield the items of a collection, `limit` of them with each request."""
         query = {"limit": str(limit)}
         while True:
-            page = self.list(path, labels=labels, **query)
+            page = self.list(path, fields=fields, labels=labels, **query)
             yield from page["items"]
             following = page["metadata"].get("continue")
             if not following:

@@ -68,6 +68,9 @@ class ClusterObserver:
     def jobs(self):
         return [value for (kind, _), value in list(self.world.cluster.objects.items()) if kind == "Job"]
 
+    def job_names(self):
+        return frozenset(job["metadata"]["name"] for job in self.jobs())
+
     def report(self, message):
         self.reports.append(message)
         self.world.take(message)

@@ -213,6 +213,7 @@ class Mortal:
             (world.engine, "up"),
             (world.store, "read"),
             (world.store, "put_context"),
+            (world.store, "remove_context"),
             (world.store, "remove_contexts"),
             (world.broker, "send"),
         ):
@@ -253,7 +254,7 @@ def _until_answered(world, event):
 
 def revive(world):
     for owner, names in (
-        (world.store, ("read", "put_context", "remove_contexts")),
+        (world.store, ("read", "put_context", "remove_context", "remove_contexts")),
         (world.broker, ("send",)),
     ):
         for name in names:
