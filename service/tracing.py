@@ -17,6 +17,7 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
+from opentelemetry.sdk.trace.sampling import ParentBased
 from opentelemetry.trace import SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
@@ -30,6 +31,7 @@ DEFAULT_SERVICE: Final = "knative-lambda-builder"
 
 _UNNAMED: Final = "unknown_service"
 """What the SDK calls a service that has no name."""
+_VERSION_00_CHARACTERS: Final = 55
 _CONTEXT: Final = TraceContextTextMapPropagator()
 _current: ContextVar[Context | None] = ContextVar("span", default=None)
 
@@ -42,6 +44,7 @@ class OtlpTracer:
         self._provider = TracerProvider(resource=_resource(), shutdown_on_exit=False)
         self._provider.add_span_processor(BatchSpanProcessor(exporter))
         self._exporter = exporter
+        self._follows = isinstance(self._provider.sampler, ParentBased)
         self._tracer = self._provider.get_tracer("knative-lambda", VERSION)
 
     def span(
@@ -54,6 +57,8 @@ class OtlpTracer:
         serves: bool = False,
     ) -> AbstractContextManager[Span]:
         """Record a span as `automation.tracing.Tracer` says."""
+        if parent and self._follows and _is_left_out(parent):
+            return NOTHING  # its children keep the sender's context, which says the same
         context = _CONTEXT.extract({"traceparent": parent}, Context()) if parent else _current.get()
         if context is None and not serves:
             return NOTHING
@@ -91,6 +96,11 @@ class _Recorded:
 def create(settings: TracingSettings) -> OtlpTracer:
     """Return the tracer that sends to the endpoint, by the protocol that the settings say."""
     return OtlpTracer(_exporter(settings))
+
+
+def _is_left_out(traceparent: str) -> bool:
+    """Whether who began a trace has decided not to sample it: the last bit of version 00's flags."""
+    return len(traceparent) == _VERSION_00_CHARACTERS and traceparent[-1] in "02468ace"
 
 
 def _exporter(settings: TracingSettings) -> SpanExporter:
