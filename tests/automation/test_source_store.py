@@ -161,6 +161,16 @@ def test_contexts_are_stored_and_removed_by_folder(bench):
     assert bench.contexts() == {"build-context/p12/a/c": b"archive"}
 
 
+def test_one_context_is_removed_by_its_key_and_no_other_whose_key_begins_so(bench):
+    for key in ("build-context/p1/a/c", "build-context/p1/a/c2"):
+        bench.store.put_context(key, io.BytesIO(b"archive"))
+
+    bench.store.remove_context("build-context/p1/a/c")
+    bench.store.remove_context("build-context/p1/a/c")
+
+    assert bench.contexts() == {"build-context/p1/a/c2": b"archive"}
+
+
 def test_a_store_that_answers_is_ready(bench):
     bench.store.check()
 
@@ -187,6 +197,7 @@ def nobody():
         pytest.param(lambda store: store.read(Source(bucket=BUCKET, key="x/")), id="read"),
         pytest.param(lambda store: store.put_context("k", io.BytesIO(b"")), id="put"),
         pytest.param(lambda store: store.remove_contexts("k"), id="remove"),
+        pytest.param(lambda store: store.remove_context("k"), id="remove one"),
         pytest.param(lambda store: store.check(), id="check"),
     ],
 )
