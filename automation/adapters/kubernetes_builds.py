@@ -16,6 +16,9 @@ from monitor import broker
 from monitor.events import Message
 from monitor.logtail import MAX_LINES
 
+_PAGE: Final = 100
+"""Objects in one answer of the API server: parsing one, some 1 MB, stops all other threads meanwhile."""
+
 TURNS: Final = "knative-lambda-build-turns"
 """The ConfigMap of the builds that were given their turn last."""
 
@@ -105,7 +108,7 @@ class KubernetesBuilds:
         """Yield a collection page by page."""
         path = f"{api}/namespaces/{self._namespace}/{plural}"
         with _translated():
-            yield from self._client.pages(path, fields=fields, labels=_BUILDS)
+            yield from self._client.pages(path, fields=fields, labels=_BUILDS, limit=_PAGE)
 
 
 @contextlib.contextmanager
