@@ -143,8 +143,7 @@ def clients(settings: AutomationSettings) -> tuple[Any, Signed]:
     """Return a client of the S3 API, and what sends plain requests in its place; both for many threads."""
     session = _session(settings)
     made = _client(settings, session)
-    timeout = (_CONNECT_SECONDS, _READ_SECONDS)
-    return made, Signed(made, session, connections=_CONNECTIONS, timeout=timeout)
+    return made, Signed(made, session, connect=_CONNECT_SECONDS, read=_READ_SECONDS)
 
 
 def _client(settings: AutomationSettings, session: boto3.Session) -> Any:

@@ -2,8 +2,8 @@
 
 An object is read in pieces, each for its own: one that breaks off is read again, and none is mixed out of two
 versions. Small objects, of which folders of code consist, are got by a signed request without the rest of the
-client, which costs twice the CPU; whatever is not a plain success goes to the client, which knows retries,
-redirects and errors.
+client, which costs several times the CPU; whatever is not a plain success goes to the client, which knows
+retries, redirects and errors.
 """
 
 import itertools

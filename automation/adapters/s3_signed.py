@@ -5,52 +5,38 @@ Whatever is not a plain success is for the client to do again, which knows retri
 of these requests may be repeated.
 """
 
-import socket
 import urllib.parse
-from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
-from botocore.exceptions import BotoCoreError
-from botocore.httpsession import URLLib3Session
+from botocore.httpsession import get_cert_path
 from botocore.utils import get_environ_proxies
+
+from automation.adapters.s3_connections import Answer, Connections
 
 _ELSEWHERE: Final = frozenset({301, 307, 400, 403})
 """Answers that the next object of the bucket would get as well: another region, another signature."""
-
-NO_DELAY: Final = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
-"""A body goes out by itself, and without this only once the head is acknowledged: 40 ms later."""
-
-
-class Success(NamedTuple):
-    """An answer of 200 or 204."""
-
-    headers: Mapping[str, str]
-    body: bytes
 
 
 class Signed:
     """Sends requests for many threads, to where a client would send them and with its credentials."""
 
-    def __init__(self, client: Any, session: Any, *, connections: int, timeout: tuple[int, int]) -> None:
+    def __init__(self, client: Any, session: Any, *, connect: float, read: float) -> None:
         self._client = client
         self._credentials = session.get_credentials()
-        # Proxies and authorities as the environment says, as for the client.
-        self._http = URLLib3Session(
-            verify=session._session.get_config_variable("ca_bundle") or True,
-            proxies=get_environ_proxies(client.meta.endpoint_url),
-            timeout=timeout,
-            max_pool_connections=connections,
-            socket_options=NO_DELAY,
-        )
+        # Whom the client trusts. Behind a proxy everything is the client's.
+        authorities = session._session.get_config_variable("ca_bundle") or True
+        proxied = get_environ_proxies(client.meta.endpoint_url)
+        self._direct = not proxied and self._credentials is not None
+        self._connections = Connections(get_cert_path(authorities), connect=connect, read=read)
         self._bases: dict[str, str] = {}
         """By bucket its URL; empty: not this way."""
 
     def send(
         self, method: str, bucket: str, key: str, body: bytes = b"", content_type: str = ""
-    ) -> Success | None:
-        """Send one request for an object and return a plain success; None says: have the client do it."""
+    ) -> Answer | None:
+        """Send one request for an object and return a plain success (200, 204); None says: have the client do it."""
         base = self._base(bucket)
         if not base:
             return None
@@ -59,21 +45,20 @@ class Signed:
         S3SigV4Auth(self._credentials.get_frozen_credentials(), "s3", self._client.meta.region_name).add_auth(
             request
         )
-        try:
-            response = self._http.send(request.prepare())
-        except BotoCoreError:
+        answer = self._connections.send(method, request.url, dict(request.headers), body)
+        if answer is None:
             return None
-        if response.status_code in _ELSEWHERE:
+        if answer.status in _ELSEWHERE:
             self._bases[bucket] = ""
-        return Success(response.headers, response.content) if response.status_code in (200, 204) else None
+        return answer if answer.status in (200, 204) else None
 
     def close(self) -> None:
-        """Close all connections."""
-        self._http.close()
+        """Close the connections that nobody uses."""
+        self._connections.close()
 
     def _base(self, bucket: str) -> str:
         if bucket not in self._bases:
-            url = "" if self._credentials is None else self._presigned(bucket)
+            url = self._presigned(bucket) if self._direct else ""
             self._bases[bucket] = url.partition("?")[0].removesuffix("key")
         return self._bases[bucket]
 
