@@ -26,7 +26,7 @@ from automation.code import Code
 from automation.ports import Source
 from automation.settings import AutomationSettings
 from benchmarks import runtimes
-from benchmarks.measure import RESULTS, percentiles, publish
+from benchmarks.measure import RESULTS, cpu_seconds, percentiles, publish
 from tests.monitor.build_pod import DIGEST, RUNNING, ApiServer, Broker, Monitor, ended, pod
 
 FILES: Final = 5000
@@ -79,12 +79,12 @@ def _text(chance: random.Random, words: Sequence[str], size: int) -> bytes:
 
 
 @contextlib.contextmanager
-def object_store(root: Path) -> Iterator[str]:
-    """Run the local object store in a process of its own; gives its URL."""
+def object_store(root: Path) -> Iterator[tuple[str, int]]:
+    """Run the local object store in a process of its own; gives its URL and its process id."""
     process = subprocess.Popen([sys.executable, "-c", _SERVER, str(root)], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
-        yield process.stdout.readline().strip()
+        yield process.stdout.readline().strip(), process.pid
     finally:
         process.terminate()
         process.communicate()
@@ -145,6 +145,7 @@ def big(url: str) -> dict[str, float]:
     return {
         "big_context_mb_per_s": round(size / 1e6 / seconds, 1),
         "big_context_mb_per_cpu_s": round(size / 1e6 / cpu, 1),
+        "big_context_cpu_s": round(cpu, 2),
         "big_context_peak_rss_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
         "big_context_rss_before_mib": round(before, 1),
     }
@@ -218,8 +219,11 @@ def measure() -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="bench-builds-") as folder:
         root = Path(folder) / "buckets"
         put_sources(root)
-        with object_store(root) as url:
-            contexts = {**in_child("big", url), **in_child("small", url)}
+        with object_store(root) as (url, store):
+            before = cpu_seconds(store)
+            contexts: dict[str, Any] = in_child("big", url)
+            contexts["big_context_store_cpu_s"] = round(cpu_seconds(store) - before, 2)
+            contexts |= in_child("small", url)
         return {**contexts, **monitor(Path(folder))}
 
 
