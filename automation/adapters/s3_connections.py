@@ -9,6 +9,7 @@ import ssl
 import urllib.parse
 from collections import defaultdict, deque
 from collections.abc import Mapping
+from email.message import Message
 from typing import NamedTuple
 
 from urllib3.util.wait import wait_for_read
@@ -18,7 +19,7 @@ class Answer(NamedTuple):
     """What a server said; names of headers are found whatever their case."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: Message
     body: bytes
 
 
@@ -38,7 +39,7 @@ class Connections:
         self._free: defaultdict[str, deque[http.client.HTTPConnection]] = defaultdict(deque)
 
     def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes = b"") -> Answer | None:
-        """Return what the server answered; None where no whole answer came: it may have acted all the same."""
+        """Return what the server answered; None where no whole answer came: it may have acted even so."""
         parts = urllib.parse.urlsplit(url)
         server = f"{parts.scheme}://{parts.netloc}"
         connection = None
