@@ -36,7 +36,7 @@ class Signed:
     def send(
         self, method: str, bucket: str, key: str, body: bytes = b"", content_type: str = ""
     ) -> Answer | None:
-        """Send one request for an object; return a plain success (200, 204), or None: have the client do it."""
+        """Send a request for an object; return a plain success (200, 204), or None: have the client do it."""
         base = self._base(bucket)
         if not base:
             return None

@@ -1,4 +1,4 @@
-"""Test files can be collected together: pytest imports those in folders without `__init__.py` by their name alone."""
+"""Test files have names of their own, where pytest knows them by their names alone: outside of packages."""
 
 from collections import defaultdict
 from pathlib import Path
