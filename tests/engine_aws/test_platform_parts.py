@@ -73,14 +73,14 @@ def test_contexts_expire_in_the_service_and_code_does_not(cloud: Cloud) -> None:
     cloud.up(parts())
 
     expiring = {
-        bucket: [
-            rule["Expiration"]["Days"]
+        bucket: {
+            rule["Filter"]["Prefix"]: rule["Expiration"]["Days"]
             for rule in cloud.call("s3", "get_bucket_lifecycle_configuration", Bucket=bucket)["Rules"]
             if "Days" in rule.get("Expiration", {})
-        ]
+        }
         for bucket in (SOURCE, CONTEXT, STATE)
     }
-    assert expiring == {SOURCE: [], CONTEXT: [7], STATE: []}
+    assert expiring == {SOURCE: {}, CONTEXT: {"build-context/": 7, "builds/": 7}, STATE: {}}
 
 
 def test_repositories_scan_and_let_go_as_declared(cloud: Cloud) -> None:
