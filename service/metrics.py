@@ -23,17 +23,13 @@ from service.cloudevents import Mode
 from service.errors import UnexpectedError
 from service.ports import Stats
 from service.rate_limits import LIMITS, RateLimited
-
-REQUEST_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
-"""Seconds; finest around the contract's 100 ms for a reply."""
+from service.request_metrics import METHODS, REQUEST_BUCKETS
 
 EVENT_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 3, 5, 10, 15, 30)
 """Seconds; 3, 5, 10 and 15 are what the contract's objectives and alerts ask for."""
 
 BUILD_BUCKETS: Final = (5, 10, 20, 30, 60, 90, 120, 180, 300, 600, 1800)
 """Seconds; up to a build's deadline."""
-
-METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 
 OUTCOMES: Final = ("success", "refused", "limited", "failed")
 """How an event can end: carried out, refused by the sender's fault, sent back because the sender asked for

@@ -7,7 +7,7 @@ from prometheus_client.exposition import choose_encoder
 
 from automation.deliveries.courier import DEAD, DELIVERED, DROPPED, Courier
 from automation.deliveries.routing import FUNCTION, NOBODY, SERVICE
-from service.metrics import METHODS, REQUEST_BUCKETS
+from service.request_metrics import METHODS, REQUEST_BUCKETS
 
 DELIVERY_BUCKETS: Final = (0.01, 0.05, 0.25, 1, 5, 30, 120, 600)
 """Seconds, with all tries and the waits between them."""

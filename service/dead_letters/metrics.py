@@ -9,7 +9,7 @@ from prometheus_client.exposition import choose_encoder
 from automation.dead_letters.cause import CAUSES
 from automation.dead_letters.kept import CATEGORIES
 from automation.dead_letters.letter import REASONS
-from service.metrics import METHODS, REQUEST_BUCKETS
+from service.request_metrics import METHODS, REQUEST_BUCKETS
 
 AGE_BUCKETS: Final = (1, 5, 15, 60, 300, 900, 3600, 4 * 3600, 24 * 3600, 7 * 24 * 3600)
 """Seconds; up to a week, after which letters are dropped."""
