@@ -32,6 +32,7 @@ PLAN: Final = "plan"
 
 REFUSED: Final = "refused"
 """The status of an image that is built and not rolled out."""
+
 SUPERSEDED: Final = "superseded"
 _BUILDS: Final = frozenset({"started", "queued"})
 """What an event is answered that begins a build."""
